@@ -1,0 +1,74 @@
+# Tests by place and name: tests/<room>/<kind>_<name>.{c,cpp,sh}; the kind is the label for `ctest -L`.
+# A test that exits with 77 is skipped. Slow tests (tests/slow.txt: names) carry the label slow too.
+if(NOT TENGEN_TESTS)
+    return()
+endif()
+if(NOT cmocka_FOUND)
+    message(STATUS "tests: cmocka not found (Debian: libcmocka-dev), the tests are not built")
+    return()
+endif()
+enable_testing()
+
+set(scratch ${CMAKE_BINARY_DIR}/scratch)
+set(slow_tests "")
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/slow.txt)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/slow.txt)
+    file(STRINGS ${CMAKE_SOURCE_DIR}/tests/slow.txt slow_tests REGEX "^[a-z]")
+endif()
+
+# Label, working folder, time limit and surroundings that all tests share.
+function(tengen_test_properties name)
+    string(REGEX REPLACE "_.*" "" kind ${name})
+    set(labels_test unit)
+    set(labels_emulated cuda_emulated)
+    if(DEFINED labels_${kind})
+        set(kind ${labels_${kind}})
+    endif()
+    if(name IN_LIST slow_tests)
+        list(APPEND kind slow)
+    endif()
+    file(MAKE_DIRECTORY ${scratch}/${name})
+    set(environment TENGEN=${CMAKE_BINARY_DIR}/tengen TENGEN_SOURCE=${CMAKE_SOURCE_DIR}
+        TENGEN_BUILD=${CMAKE_BINARY_DIR} OMP_WAIT_POLICY=passive
+        "ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1"
+        "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+    set_tests_properties(${name} PROPERTIES LABELS "${kind}" SKIP_RETURN_CODE 77 TIMEOUT 300
+        WORKING_DIRECTORY ${scratch}/${name} ENVIRONMENT "${environment}")
+endfunction()
+
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*.c ${CMAKE_SOURCE_DIR}/tests/*/*.cpp)
+if("${test_sources}" MATCHES "\\.cpp(;|$)")
+    enable_language(CXX)
+    set(CMAKE_CXX_STANDARD 17)
+endif()
+foreach(source ${test_sources})
+    get_filename_component(name ${source} NAME_WE)
+    get_filename_component(folder ${source} DIRECTORY)
+    get_filename_component(room ${folder} NAME)
+    if(NOT name MATCHES "^(test|learning|resume|gpu|emulated|dist)_")
+        continue() # helpers that tests include
+    endif()
+    if(NOT room IN_LIST tengen_rooms)
+        set(room cli) # tests/cuda, tests/house and the like see everything
+    endif()
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}
+        ${CMAKE_SOURCE_DIR}/tests)
+    target_compile_definitions(${name} PRIVATE TENGEN_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+        TENGEN_BUILD_DIR="${CMAKE_BINARY_DIR}")
+    target_link_libraries(${name} PRIVATE tengen_${room} tengen::cmocka)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
+        ENABLE_EXPORTS ON)
+    add_test(NAME ${name} COMMAND ${name})
+    tengen_test_properties(${name})
+endforeach()
+
+file(GLOB test_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*.sh)
+foreach(script ${test_scripts})
+    get_filename_component(name ${script} NAME_WE)
+    if(NOT name MATCHES "^(test|learning|resume|gpu|emulated|dist)_")
+        continue()
+    endif()
+    add_test(NAME ${name} COMMAND bash ${script})
+    tengen_test_properties(${name})
+endforeach()

@@ -1,0 +1,85 @@
+/* Devices and queues: where tensors live and where operations run.
+ *
+ * A device owns memory and library handles. A queue is an ordered stream of operations on a device, with its
+ * workspace; acting and learning have one each. On a CPU a queue runs operations at once, cut into fixed slices
+ * over its pool of threads; a queue with one thread runs in its caller, so that many threads can each drive a
+ * queue of their own on one device. A queue is used by one thread at a time; devices are safe to share.
+ *
+ * The CUDA half is a shared library beside the program (libtengen_cuda.so), opened when a GPU is wanted. It exports
+ * one function, tengen_cuda_backend(), which returns a `struct backend`.
+ */
+#ifndef TENGEN_DEVICE_H
+#define TENGEN_DEVICE_H
+
+#include <stddef.h>
+
+#include "tengen/status.h"
+#include "tengen/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pool;
+struct ops;
+struct queue;
+
+enum device_kind { DEVICE_CPU, DEVICE_CUDA };
+
+struct device {
+    const struct backend *backend;
+    enum device_kind kind;
+    int index;       /* which GPU */
+    int threads;     /* CPU: cores this device may use */
+    char name[128];  /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
+    void *state;     /* the back end's own */
+};
+
+struct queue {
+    const struct ops *op;  /* q->op->relu_forward(q, y, x) */
+    struct device *device;
+    struct pool *pool;     /* CPU: NULL for one thread */
+    void *state;           /* the back end's own: stream, workspace, scratch */
+};
+
+/* What a back end provides; devices and queues go through it. */
+struct backend {
+    enum device_kind kind;
+    const char *name;
+    int (*device_count)(void);
+    enum status (*device_open)(struct device *d);
+    void (*device_close)(struct device *d);
+    void *(*alloc)(struct device *d, size_t bytes); /* zeroed, 64-byte aligned; NULL when memory is out */
+    void (*release)(struct device *d, void *memory);
+    enum status (*queue_open)(struct queue *q, int threads);
+    void (*queue_close)(struct queue *q);
+    void (*upload)(struct queue *q, void *device_memory, const void *host, size_t bytes);
+    void (*download)(struct queue *q, void *host, const void *device_memory, size_t bytes);
+    enum status (*wait)(struct queue *q); /* for everything queued; reports asynchronous faults */
+    /* Prints versions and device names, or why there is none, as lines of "key: value". */
+    void (*describe)(char *text, size_t size);
+    const struct ops *op;
+};
+
+/* spec: "cpu", "cuda", "cuda:1" or "auto" (a GPU where one works, else the CPU, saying so in the log).
+ * threads: cores for a CPU device, 0 for all. Errors say what is missing and the remedy. */
+enum status device_open(const char *spec, int threads, struct device **out) MUST_USE;
+void device_close(struct device *d);
+
+void *device_alloc(struct device *d, size_t bytes); /* ends the program with a text when memory is out */
+void device_release(struct device *d, void *memory);
+
+/* threads: 0 for the device's, 1 to run in the caller. */
+enum status queue_open(struct device *d, int threads, struct queue **out) MUST_USE;
+void queue_close(struct queue *q);
+void queue_upload(struct queue *q, struct tensor to, const void *host);
+void queue_download(struct queue *q, void *host, struct tensor from); /* waits */
+enum status queue_wait(struct queue *q) MUST_USE;
+
+/* For `tengen info`: every back end, the devices found, and why one is absent. */
+void device_describe_all(char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

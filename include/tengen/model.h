@@ -1,0 +1,41 @@
+/* Network architectures: one file each in models/, listed in models.def. */
+#ifndef TENGEN_MODEL_H
+#define TENGEN_MODEL_H
+
+#include "tengen/config.h"
+#include "tengen/net.h"
+
+/* What the world outside asks of a network. */
+struct model_shape {
+    int h, w, c; /* observation as an image NHWC; a vector of n is 1, 1, n */
+    int actions;
+};
+
+#define MODEL_CONFIG(F, S)                                                                                   \
+    F(S, string, model, "resnet", 0, 0, "architecture: a name in models/models.def")                          \
+    F(S, int, blocks, 6, 0, 200, "residual blocks, or hidden layers")                                         \
+    F(S, int, channels, 64, 1, 4096, "channels of the trunk, or units of hidden layers")                      \
+    F(S, int, value_hidden, 64, 1, 4096, "units of the value head's hidden layer")                            \
+    F(S, int, policy_channels, 2, 1, 256, "channels of the policy head's 1x1 convolution")                    \
+    F(S, int, value_channels, 1, 1, 256, "channels of the value head's 1x1 convolution")
+CONFIG_STRUCT(model_config, MODEL_CONFIG)
+
+struct model {
+    const char *name, *summary;
+    enum status (*build)(struct net *net, const struct model_config *config, struct model_shape shape);
+    /* What `tengen bench net NAME` builds. */
+    struct model_config bench_config;
+    struct model_shape bench_shape;
+};
+
+/* NULL if there is none of that name. */
+const struct model *model_find(const char *name);
+int model_count(void);
+const struct model *model_at(int i);
+
+/* Finds, builds and commits; an unknown name is an error that offers the nearest. Outputs are named "policy"
+ * (logits [N,A]) and, where the model has one, "value" ([N,1]). The single input is "observation". */
+enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
+                         struct net **out) MUST_USE;
+
+#endif

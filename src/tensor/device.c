@@ -1,0 +1,210 @@
+/* Devices and queues: parses what the user asked for, opens the CUDA half where there is one, and forwards to the
+ * back end. See tengen/device.h. */
+#include "tengen/device.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tengen/log.h"
+#include "tengen/mem.h"
+#include "tengen/thread.h"
+
+extern const struct backend cpu_backend; /* src/ops/cpu_backend.c */
+
+#define CUDA_LIBRARY "libtengen_cuda.so"
+
+/* ---- the CUDA library: looked for once, beside the program, then where the system looks ------------------- */
+
+static struct {
+    pthread_once_t once;
+    const struct backend *backend; /* NULL: not usable */
+    char path[4200];               /* where it was found */
+    char why[4600];                /* why it is not usable */
+} cuda = {.once = PTHREAD_ONCE_INIT};
+
+/* "<directory of the program>/libtengen_cuda.so", or "" */
+static void cuda_path_beside_program(char *path, size_t size) {
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) {
+        path[0] = '\0';
+        return;
+    }
+    program[length] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash) *slash = '\0';
+    snprintf(path, size, "%s/%s", program, CUDA_LIBRARY);
+}
+
+static void cuda_load(void) {
+    cuda_path_beside_program(cuda.path, sizeof cuda.path);
+    bool beside = cuda.path[0] && access(cuda.path, F_OK) == 0;
+    if (!beside) snprintf(cuda.path, sizeof cuda.path, "%s", CUDA_LIBRARY);
+    void *library = dlopen(cuda.path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        const char *error = dlerror();
+        if (beside)
+            snprintf(cuda.why, sizeof cuda.why,
+                     "%s could not be opened (%.300s): install the CUDA libraries it was built with, or rebuild",
+                     cuda.path, error ? error : "unknown error");
+        else
+            snprintf(cuda.why, sizeof cuda.why,
+                     "%s is not there: rebuild where nvcc is installed (CMake option TENGEN_CUDA), and keep the "
+                     "library beside the program",
+                     CUDA_LIBRARY);
+        return;
+    }
+    const struct backend *(*get)(void);
+    *(void **)&get = dlsym(library, "tengen_cuda_backend");
+    if (!get) {
+        snprintf(cuda.why, sizeof cuda.why,
+                 "%s holds no tengen_cuda_backend: it belongs to another version; rebuild", cuda.path);
+        return;
+    }
+    cuda.backend = get();
+    if (!cuda.backend) snprintf(cuda.why, sizeof cuda.why, "%s gave no back end; rebuild", cuda.path);
+}
+
+static const struct backend *cuda_backend_find(void) {
+    pthread_once(&cuda.once, cuda_load);
+    return cuda.backend;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------- */
+
+static enum status open_backend(const struct backend *backend, int index, int threads, struct device **out) {
+    struct device *d = MEM_NEW(struct device, 1);
+    d->backend = backend;
+    d->kind = backend->kind;
+    d->index = index;
+    d->threads = threads > 0 ? threads : thread_cores();
+    enum status s = backend->device_open(d);
+    if (s != STATUS_OK) {
+        mem_free(d);
+        return s;
+    }
+    *out = d;
+    return STATUS_OK;
+}
+
+static enum status open_cuda(int index, int threads, struct device **out) {
+    const struct backend *backend = cuda_backend_find();
+    if (!backend) return status_fail(STATUS_DEVICE, "device cuda: %s; or use device cpu", cuda.why);
+    int count = backend->device_count();
+    if (count <= 0) {
+        char text[1024] = "";
+        backend->describe(text, sizeof text);
+        for (char *newline; (newline = strchr(text, '\n'));) *newline = newline[1] ? ';' : '\0';
+        return status_fail(STATUS_DEVICE,
+                           "device cuda: no usable GPU (%s): check nvidia-smi and CUDA_VISIBLE_DEVICES; or use "
+                           "device cpu",
+                           text[0] ? text : "the driver reports none");
+    }
+    if (index >= count)
+        return status_fail(STATUS_DEVICE, "device cuda:%d: there %s %d GPU%s, numbered from 0", index,
+                           count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+    enum status s = open_backend(backend, index, threads, out);
+    return s == STATUS_OK ? s : status_context(s, "device cuda:%d", index);
+}
+
+static enum status open_auto(int threads, struct device **out) {
+    const struct backend *backend = cuda_backend_find();
+    if (backend && backend->device_count() > 0) {
+        if (open_backend(backend, 0, threads, out) == STATUS_OK) {
+            log_info("device auto: %s", (*out)->name);
+            return STATUS_OK;
+        }
+        log_warn("device auto: the GPU failed (%s); using the CPU", status_text());
+    } else {
+        log_info("device auto: no GPU (%s); using the CPU", backend ? "none found" : cuda.why);
+    }
+    return open_backend(&cpu_backend, 0, threads, out);
+}
+
+enum status device_open(const char *spec, int threads, struct device **out) {
+    *out = NULL;
+    if (strcmp(spec, "cpu") == 0) return open_backend(&cpu_backend, 0, threads, out);
+    if (strcmp(spec, "auto") == 0) return open_auto(threads, out);
+    if (strcmp(spec, "cuda") == 0) return open_cuda(0, threads, out);
+    if (strncmp(spec, "cuda:", 5) == 0) {
+        char *end;
+        long index = strtol(spec + 5, &end, 10);
+        if (end != spec + 5 && *end == '\0' && index >= 0 && index < 1024)
+            return open_cuda((int)index, threads, out);
+    }
+    return status_fail(STATUS_USAGE, "device '%s' is not known: use cpu, cuda, cuda:INDEX or auto", spec);
+}
+
+void device_close(struct device *d) {
+    if (!d) return;
+    d->backend->device_close(d);
+    mem_free(d);
+}
+
+void *device_alloc(struct device *d, size_t bytes) {
+    void *memory = d->backend->alloc(d, bytes ? bytes : 1);
+    if (!memory) {
+        log_error("%s: out of memory asking for %.1f MiB: use a smaller batch or network", d->name,
+                  (double)bytes / (1 << 20));
+        exit(1);
+    }
+    return memory;
+}
+
+void device_release(struct device *d, void *memory) {
+    if (memory) d->backend->release(d, memory);
+}
+
+/* ---- queues ----------------------------------------------------------------------------------------------- */
+
+enum status queue_open(struct device *d, int threads, struct queue **out) {
+    struct queue *q = MEM_NEW(struct queue, 1);
+    *out = NULL;
+    q->op = d->backend->op;
+    q->device = d;
+    enum status s = d->backend->queue_open(q, threads > 0 ? threads : d->threads);
+    if (s != STATUS_OK) {
+        mem_free(q);
+        return s;
+    }
+    *out = q;
+    return STATUS_OK;
+}
+
+void queue_close(struct queue *q) {
+    if (!q) return;
+    q->device->backend->queue_close(q);
+    mem_free(q);
+}
+
+void queue_upload(struct queue *q, struct tensor to, const void *host) {
+    q->device->backend->upload(q, to.data, host, tensor_bytes(to));
+}
+
+void queue_download(struct queue *q, void *host, struct tensor from) {
+    q->device->backend->download(q, host, from.data, tensor_bytes(from));
+}
+
+enum status queue_wait(struct queue *q) { return q->device->backend->wait(q); }
+
+/* ---- description ------------------------------------------------------------------------------------------ */
+
+void device_describe_all(char *text, size_t size) {
+    if (size == 0) return;
+    text[0] = '\0';
+    cpu_backend.describe(text, size);
+    size_t used = strlen(text);
+    if (used && text[used - 1] != '\n' && used + 1 < size) {
+        text[used++] = '\n';
+        text[used] = '\0';
+    }
+    const struct backend *backend = cuda_backend_find();
+    if (backend)
+        backend->describe(text + used, size - used);
+    else
+        snprintf(text + used, size - used, "cuda: none (%s)\n", cuda.why);
+}
