@@ -23,4 +23,4 @@ set_target_properties(tengen_cuda PROPERTIES
 # Sources show in profiles (-lineinfo); a missing twin must fail the build, not the first call.
 target_compile_options(tengen_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr;
     -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter;$<$<BOOL:${TENGEN_WERROR}>:-Werror;all-warnings>>)
-target_link_options(tengen_cuda PRIVATE LINKER:--no-undefined)
+target_link_options(tengen_cuda PRIVATE LINKER:--no-undefined LINKER:--as-needed)

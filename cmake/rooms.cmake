@@ -1,5 +1,5 @@
 # One static library a room; what a room may use it links, and everything below comes with it.
-set(tengen_rooms base tensor ops nn game env search data dist run algo play cli)
+set(tengen_rooms base tensor ops nn game env search data dist run play algo cli)
 
 # Asking whether a CUDA library will be built comes before the rooms, since it decides TENGEN_CUDA.
 include(cuda_find)
@@ -47,15 +47,16 @@ tengen_room(nn ops)
 tengen_room(game base)
 tengen_room(env base)
 tengen_room(search game)
-tengen_room(data game env tensor)
+tengen_room(data search game env tensor)
 tengen_room(dist tensor)
 tengen_room(run nn)
-tengen_room(algo nn env search data dist run)
 tengen_room(play nn search data run)
+tengen_room(algo nn env search data dist run play)
 tengen_room(cli algo play)
 
 tengen_room_uses(base Threads::Threads tengen::inih ZLIB::ZLIB m)
-tengen_room_uses(tensor ${CMAKE_DL_LIBS})
+# device_open() hands out the CPU's back end, which lives a floor higher: the linker is told of the circle.
+tengen_room_uses(tensor ${CMAKE_DL_LIBS} tengen_ops)
 tengen_room_uses(run tengen::hdf5)
 if(dnnl_FOUND)
     tengen_room_uses(ops tengen::dnnl)

@@ -1,7 +1,9 @@
-/* Algorithms: one file each in src/algo/, listed in algos.def, read top to bottom. They never include each other.
+/* Algorithms: one file each in src/algo/, listed in algos.def, read top to bottom. They never include each
+ * other.
  *
- * An algorithm is a state machine whose state between two iterations can be saved: training 2N iterations equals
- * training N, saving, loading and training N more, bit for bit (tests/algo/resume_all.c holds every one to it).
+ * An algorithm is a state machine whose state between two iterations can be saved: training 2N iterations
+ * equals training N, saving, loading and training N more, bit for bit (tests/algo/resume_all.c holds every
+ * one to it).
  */
 #ifndef TENGEN_ALGO_H
 #define TENGEN_ALGO_H
@@ -14,7 +16,8 @@ struct algo {
     size_t bytes; /* of the algorithm's own struct, zeroed by the caller: `self` */
     /* Binds the config sections inside self. */
     void (*bind)(void *self, struct config *config);
-    /* Builds everything from the config: nets initialised from the seed, buffers. Checks what the config cannot. */
+    /* Builds everything from the config: nets initialised from the seed, buffers. Checks what the config
+     * cannot. */
     enum status (*open)(void *self, struct run *run) MUST_USE;
     /* One iteration: act, learn, run_metric(). */
     enum status (*iterate)(void *self, struct run *run) MUST_USE;
@@ -37,16 +40,16 @@ const struct algo *algo_at(int i);
 
 /* What `tengen train` is asked for. */
 struct train_request {
-    const char *config_path;   /* NULL with resume */
-    const char *resume;        /* a run directory or checkpoint; NULL: a new run */
-    const char *init;          /* weights file; NULL: from the seed */
+    const char *config_path;      /* NULL with resume */
+    const char *resume;           /* a run directory or checkpoint; NULL: a new run */
+    const char *init;             /* weights file; NULL: from the seed */
     const char *const *overrides; /* "section.key=value" */
     int override_count;
-    bool quiet;                /* no progress */
+    bool quiet; /* no progress */
 };
 
-/* Trains until the configured end, a time limit or a signal; saves before it returns. STATUS_INTERRUPTED after a
- * signal. */
+/* Trains until the configured end, a time limit or a signal; saves before it returns. STATUS_INTERRUPTED
+ * after a signal. */
 enum status algo_train(const struct train_request *request) MUST_USE;
 /* Evaluates the newest checkpoint of a run (or a file) by its algorithm's protocol. */
 enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,

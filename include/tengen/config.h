@@ -9,15 +9,16 @@
  *         F(S, string, name,          "",      0, 0,      "what to call it")                \
  *         F(S, schedule, rate, "0.02@0 0.002@1000", 0, 1, "value@step pairs, kept constant between")
  *     CONFIG_STRUCT(ppo_config, PPO_CONFIG)          -> struct ppo_config { ... };           (in the header)
- *     CONFIG_TABLE(ppo_config, PPO_CONFIG)           -> const struct config_key ppo_config_keys[] (in the .c file)
+ *     CONFIG_TABLE(ppo_config, PPO_CONFIG)           -> const struct config_key ppo_config_keys[] (in the .c
+ * file)
  *
  * S is the struct's name, passed through. Types: int (int), long (int64_t), float, bool, string and choice
  * (char[CONFIG_TEXT]), schedule (struct schedule). A choice's help begins "a | b | c; ", and its default is
  * one of them; any other value is refused. For a schedule min and max bound its values.
  *
- * A `struct config` binds sections ("run", "net", "net.policy") to such structs, then reads an INI file (inih)
- * and overrides from the command line ("section.key=value"). An unknown section or key, a bad value or one out
- * of range is an error that names file, line, key and the nearest valid key.
+ * A `struct config` binds sections ("run", "net", "net.policy") to such structs, then reads an INI file
+ * (inih) and overrides from the command line ("section.key=value"). An unknown section or key, a bad value or
+ * one out of range is an error that names file, line, key and the nearest valid key.
  */
 #ifndef TENGEN_CONFIG_H
 #define TENGEN_CONFIG_H
@@ -46,7 +47,15 @@ float schedule_value(const struct schedule *s, double at);
 bool schedule_parse(struct schedule *s, const char *text); /* false if malformed */
 void schedule_print(const struct schedule *s, char *text, size_t size);
 
-enum config_type { CONFIG_INT, CONFIG_LONG, CONFIG_FLOAT, CONFIG_BOOL, CONFIG_STRING, CONFIG_CHOICE, CONFIG_SCHEDULE };
+enum config_type {
+    CONFIG_INT,
+    CONFIG_LONG,
+    CONFIG_FLOAT,
+    CONFIG_BOOL,
+    CONFIG_STRING,
+    CONFIG_CHOICE,
+    CONFIG_SCHEDULE
+};
 
 struct config_key {
     const char *name;
@@ -83,15 +92,18 @@ struct config_key {
         LIST(CONFIG_FIELD_, S)                                                                               \
     };                                                                                                       \
     extern const struct config_key S##_keys[];
-#define CONFIG_TABLE(S, LIST) const struct config_key S##_keys[] = {LIST(CONFIG_KEY_, S){NULL, CONFIG_INT, 0, NULL, 0, 0, NULL}};
+#define CONFIG_TABLE(S, LIST)                                                                                \
+    const struct config_key S##_keys[] = {LIST(CONFIG_KEY_, S){NULL, CONFIG_INT, 0, NULL, 0, 0, NULL}};
 
 struct config;
 
 struct config *config_create(void);
 void config_free(struct config *c);
 
-/* Binds a section and sets `values` to the defaults. `values` must outlive the config. `about` is a line for help. */
-void config_bind(struct config *c, const char *section, const struct config_key *keys, void *values, const char *about);
+/* Binds a section and sets `values` to the defaults. `values` must outlive the config. `about` is a line for
+ * help. */
+void config_bind(struct config *c, const char *section, const struct config_key *keys, void *values,
+                 const char *about);
 
 /* Sets every value of one struct to its default, without a config. */
 void config_defaults(const struct config_key *keys, void *values);
@@ -103,7 +115,8 @@ enum status config_read_text(struct config *c, const char *name, const char *tex
 /* "section.key=value" */
 enum status config_override(struct config *c, const char *assignment) MUST_USE;
 
-/* One value by name out of INI text before anything is bound ("run", "algorithm"): value, or false if absent. */
+/* One value by name out of INI text before anything is bound ("run", "algorithm"): value, or false if absent.
+ */
 bool config_peek(const char *ini_text, const char *section, const char *key, char value[CONFIG_TEXT]);
 
 /* The whole config as INI text that config_read_text takes back, every key written; freed by mem_free. */

@@ -1,12 +1,13 @@
 /* Devices and queues: where tensors live and where operations run.
  *
  * A device owns memory and library handles. A queue is an ordered stream of operations on a device, with its
- * workspace; acting and learning have one each. On a CPU a queue runs operations at once, cut into fixed slices
- * over its pool of threads; a queue with one thread runs in its caller, so that many threads can each drive a
- * queue of their own on one device. A queue is used by one thread at a time; devices are safe to share.
+ * workspace; acting and learning have one each. On a CPU a queue runs operations at once, cut into fixed
+ * slices over its pool of threads; a queue with one thread runs in its caller, so that many threads can each
+ * drive a queue of their own on one device. A queue is used by one thread at a time; devices are safe to
+ * share.
  *
- * The CUDA half is a shared library beside the program (libtengen_cuda.so), opened when a GPU is wanted. It exports
- * one function, tengen_cuda_backend(), which returns a `struct backend`.
+ * The CUDA half is a shared library beside the program (libtengen_cuda.so), opened when a GPU is wanted. It
+ * exports one function, tengen_cuda_backend(), which returns a `struct backend`.
  */
 #ifndef TENGEN_DEVICE_H
 #define TENGEN_DEVICE_H
@@ -29,17 +30,17 @@ enum device_kind { DEVICE_CPU, DEVICE_CUDA };
 struct device {
     const struct backend *backend;
     enum device_kind kind;
-    int index;       /* which GPU */
-    int threads;     /* CPU: cores this device may use */
-    char name[128];  /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
-    void *state;     /* the back end's own */
+    int index;      /* which GPU */
+    int threads;    /* CPU: cores this device may use */
+    char name[128]; /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
+    void *state;    /* the back end's own */
 };
 
 struct queue {
-    const struct ops *op;  /* q->op->relu_forward(q, y, x) */
+    const struct ops *op; /* q->op->relu_forward(q, y, x) */
     struct device *device;
-    struct pool *pool;     /* CPU: NULL for one thread */
-    void *state;           /* the back end's own: stream, workspace, scratch */
+    struct pool *pool; /* CPU: NULL for one thread */
+    void *state;       /* the back end's own: stream, workspace, scratch */
 };
 
 /* What a back end provides; devices and queues go through it. */

@@ -1,9 +1,9 @@
 /* Games: rules only. No tensor, no network, no search in sight; they write into plain arrays.
  *
- * A `struct game` is one game with its parameters fixed (7x7 Go with komi 9). A position is a small plain struct of
- * game->position_bytes bytes, history included, that allocates nothing: copied by position_copy, so that an undo is a
- * copy kept from before. Players are 0 (moves first: black) and 1. Actions are 0 .. actions-1.
- * All functions are thread safe: a game is read-only after game_create.
+ * A `struct game` is one game with its parameters fixed (7x7 Go with komi 9). A position is a small plain
+ * struct of game->position_bytes bytes, history included, that allocates nothing: copied by position_copy, so
+ * that an undo is a copy kept from before. Players are 0 (moves first: black) and 1. Actions are 0 ..
+ * actions-1. All functions are thread safe: a game is read-only after game_create.
  */
 #ifndef TENGEN_GAME_H
 #define TENGEN_GAME_H
@@ -17,22 +17,24 @@
 enum { GAME_ACTIONS_MAX = 626, GAME_SYMMETRIES_MAX = 8 }; /* 25 x 25 and pass */
 
 #define GAME_CONFIG(F, S)                                                                                    \
-    F(S, string, name, "go", 0, 0, "a name in src/game/games.def: go, tictactoe, connect4")                   \
-    F(S, int, size, 7, 2, 25, "go: points a side")                                                            \
-    F(S, float, komi, 9, -1000, 1000, "go: added to white's score")                                           \
-    F(S, bool, suicide, false, 0, 0, "go: whether suicide of several stones is allowed (never of one under superko)") \
-    F(S, choice, ko, "positional", 0, 0, "simple | positional | situational; go: which repetitions are forbidden") \
+    F(S, string, name, "go", 0, 0, "a name in src/game/games.def: go, tictactoe, connect4")                  \
+    F(S, int, size, 7, 2, 25, "go: points a side")                                                           \
+    F(S, float, komi, 9, -1000, 1000, "go: added to white's score")                                          \
+    F(S, bool, suicide, false, 0, 0,                                                                         \
+      "go: whether suicide of several stones is allowed (never of one under superko)")                       \
+    F(S, choice, ko, "positional", 0, 0,                                                                     \
+      "simple | positional | situational; go: which repetitions are forbidden")                              \
     F(S, int, max_moves, 0, 0, 10000, "go: a game is scored as it stands after this many moves; 0: 2 size^2")
 CONFIG_STRUCT(game_config, GAME_CONFIG)
 
 struct game {
     const char *name;
     struct game_config config;
-    int height, width;  /* of the board */
-    int planes;         /* of the encoding: NHWC, [height, width, planes] */
-    int actions;        /* Go: size^2 + 1, the last is pass; row by row from the top, columns from A */
-    int max_moves;      /* no game is longer */
-    int symmetries;     /* 8 for Go, 2 for Connect Four; symmetry 0 is the identity */
+    int height, width; /* of the board */
+    int planes;        /* of the encoding: NHWC, [height, width, planes] */
+    int actions;       /* Go: size^2 + 1, the last is pass; row by row from the top, columns from A */
+    int max_moves;     /* no game is longer */
+    int symmetries;    /* 8 for Go, 2 for Connect Four; symmetry 0 is the identity */
     size_t position_bytes;
 
     void (*start)(const struct game *g, void *position);
@@ -49,11 +51,14 @@ struct game {
     float (*result)(const struct game *g, const void *position);
     /* Points by which player 0 wins (Go: area less komi); other games: the result. */
     float (*score)(const struct game *g, const void *position);
-    /* The planes the network sees, relative to the player to move, under a symmetry: [height, width, planes]. */
+    /* The planes the network sees, relative to the player to move, under a symmetry: [height, width, planes].
+     */
     void (*encode)(const struct game *g, const void *position, int symmetry, float *planes);
-    /* Where an action goes under a symmetry: encode(s) shows at action_map(s, a) what encode(0) shows at a. */
+    /* Where an action goes under a symmetry: encode(s) shows at action_map(s, a) what encode(0) shows at a.
+     */
     const int16_t *(*action_map)(const struct game *g, int symmetry);
-    /* A number that is equal for positions with equal futures (as far as search cares): board, player, ko state. */
+    /* A number that is equal for positions with equal futures (as far as search cares): board, player, ko
+     * state. */
     uint64_t (*key)(const struct game *g, const void *position);
 
     /* Text. Actions: "D4", "pass"; column letters without I for Go, "3" for a column of Connect Four. */

@@ -1,5 +1,6 @@
 /* What the program says while it works. Warnings and errors go to stderr; with log_open also to the run's log
- * file, each line with time and level. Thread safe. A live progress line is cleared before a line is printed. */
+ * file, each line with time and level. Thread safe. A live progress line is cleared before a line is printed.
+ */
 #ifndef TENGEN_LOG_H
 #define TENGEN_LOG_H
 

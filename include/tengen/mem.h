@@ -1,6 +1,6 @@
-/* Host memory. Allocations are 64-byte aligned and zeroed; the program ends with a clear text when memory runs
- * out, since no caller can do anything useful then. Large requests that depend on a config ask mem_available()
- * first and refuse with a remedy. */
+/* Host memory. Allocations are 64-byte aligned and zeroed; the program ends with a clear text when memory
+ * runs out, since no caller can do anything useful then. Large requests that depend on a config ask
+ * mem_available() first and refuse with a remedy. */
 #ifndef TENGEN_MEM_H
 #define TENGEN_MEM_H
 

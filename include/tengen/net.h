@@ -8,12 +8,12 @@
  *     TRY(net_commit(net, device));  net_initialise(net, seed);
  *     TRY(plan_create(net, queue, PLAN_TRAIN, PRECISION_AUTO, 256, &plan));
  *
- * A net owns its parameters: one slab each for weights, gradients and state (running statistics), with a table of
- * named segments, ordered so that those with equal flags lie together. Any number of plans share them. A plan owns
- * activations, made for the largest batch; nothing allocates after plan_create. Plans for inference fold batch norm
- * into the layer before, fuse bias, residual and activation, and refold when the weights' version changes.
- * A net and its plans are used by one thread at a time, except that several inference plans with queues of their own
- * may run at once while nobody changes the weights.
+ * A net owns its parameters: one slab each for weights, gradients and state (running statistics), with a
+ * table of named segments, ordered so that those with equal flags lie together. Any number of plans share
+ * them. A plan owns activations, made for the largest batch; nothing allocates after plan_create. Plans for
+ * inference fold batch norm into the layer before, fuse bias, residual and activation, and refold when the
+ * weights' version changes. A net and its plans are used by one thread at a time, except that several
+ * inference plans with queues of their own may run at once while nobody changes the weights.
  */
 #ifndef TENGEN_NET_H
 #define TENGEN_NET_H
@@ -30,41 +30,53 @@ struct plan;
 enum segment_flags { SEGMENT_DECAY = 1, SEGMENT_FROZEN = 2, SEGMENT_STATE = 4 };
 
 struct segment {
-    char name[96];       /* "block3.conv1.weight"; what checkpoints and exports speak of */
-    const char *layout;  /* "OHWI", "OI", "C", "HWC" */
-    unsigned flags;      /* SEGMENT_STATE: lies in the state slab and has no gradient */
+    char name[96];      /* "block3.conv1.weight"; what checkpoints and exports speak of */
+    const char *layout; /* "OHWI", "OI", "C", "HWC" */
+    unsigned flags;     /* SEGMENT_STATE: lies in the state slab and has no gradient */
     int rank, dims[TENSOR_RANK];
     size_t offset, count; /* in floats, within its slab */
     int fan_in;           /* for initialisation; 0: constant `fill` */
     float gain, fill;
+    bool orthogonal; /* initial weights: net_orthogonal */
 };
 
-/* ---- building ------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------------------
+ */
 struct net *net_create(const char *model_name);
 void net_free(struct net *net);
 
 int net_input(struct net *net, const char *name, int h, int w, int c); /* image, NHWC */
 int net_input_vector(struct net *net, const char *name, int n);
 /* Convolution with square kernel. No bias where a batch norm follows. */
-int net_conv(struct net *net, const char *name, int x, int channels, int kernel, int stride, int pad, bool bias);
-int net_linear(struct net *net, const char *name, int x, int outputs); /* with bias; images are flattened (HWC order) */
+int net_conv(struct net *net, const char *name, int x, int channels, int kernel, int stride, int pad,
+             bool bias);
+int net_linear(struct net *net, const char *name, int x,
+               int outputs); /* with bias; images are flattened (HWC order) */
 int net_batchnorm(struct net *net, const char *name, int x);
 int net_position_bias(struct net *net, const char *name, int x); /* one bias a point and channel */
 int net_activation(struct net *net, int x, enum activation act);
 int net_add(struct net *net, int a, int b);
-int net_pool(struct net *net, int x, enum pooling kind);            /* [N,H,W,C] -> [N,C] */
-int net_flatten(struct net *net, int x);                            /* [N,H,W,C] -> [N,HWC], no copy */
+int net_pool(struct net *net, int x, enum pooling kind); /* [N,H,W,C] -> [N,C] */
+int net_flatten(struct net *net, int x);                 /* [N,H,W,C] -> [N,HWC], no copy */
 /* relu(bn(conv3x3)), bn(conv3x3), + x, relu (AlphaGo Zero, Methods) under NAME.conv1, NAME.bn1, ... */
 int net_residual(struct net *net, const char *name, int x, int channels);
 /* Scales the initial weights of the last layer added: 0.01 for a policy head, say. */
 void net_gain(struct net *net, float gain);
-/* Names a node whose values callers read, and whose gradient a training plan starts from. Always F32 to callers. */
+/* The last layer's initial weights become orthogonal times gain (Saxe et al. 2014), as PPO implementations
+ * have them. */
+void net_orthogonal(struct net *net, float gain);
+/* Parameters added so far whose names begin with `prefix` get no optimiser steps. */
+void net_freeze(struct net *net, const char *prefix);
+/* Names a node whose values callers read, and whose gradient a training plan starts from. Always F32 to
+ * callers. */
 void net_output(struct net *net, const char *name, int x);
 
-/* ---- parameters ----------------------------------------------------------------------------------------- */
+/* ---- parameters -----------------------------------------------------------------------------------------
+ */
 /* Fixes the graph and allocates the slabs on the device. */
 enum status net_commit(struct net *net, struct device *device) MUST_USE;
-/* He-normal by fan-in times gain, biases 0, batch norm 1 and 0; the stream of segment i is (seed, RNG_INIT, i). */
+/* He-normal by fan-in times gain, biases 0, batch norm 1 and 0; the stream of segment i is (seed, RNG_INIT,
+ * i). */
 void net_initialise(struct net *net, uint64_t seed);
 
 const char *net_name(const struct net *net);
@@ -72,16 +84,19 @@ struct device *net_device(const struct net *net);
 int net_segments(const struct net *net);
 const struct segment *net_segment(const struct net *net, int i);
 int net_find_segment(const struct net *net, const char *name); /* -1 if absent */
-struct tensor net_weights(struct net *net);   /* the slab: F32 [n] */
-struct tensor net_gradients(struct net *net); /* as long as net_weights */
-struct tensor net_state(struct net *net);     /* running statistics */
-/* One segment to or from host memory. */
+struct tensor net_weights(struct net *net);                    /* the slab: F32 [n] */
+struct tensor net_gradients(struct net *net);                  /* as long as net_weights */
+struct tensor net_state(struct net *net);                      /* running statistics */
+/* One segment to or from host memory. On a GPU these, net_copy and net_initialise use a queue of the net's
+ * own: callers wait for theirs (queue_wait) first. */
 void net_read(struct net *net, int segment, float *host);
 void net_write(struct net *net, int segment, const float *host);
-/* Says that weights or state changed (optimiser steps, net_write and training forward passes say so themselves). */
+/* Says that weights or state changed (optimiser steps, net_write and training forward passes say so
+ * themselves). */
 void net_touch(struct net *net);
 void net_zero_gradients(struct net *net, struct queue *q);
-/* Copies weights and state of `from` to the segments of equal name and shape: target networks, fine-tuning. */
+/* Copies weights and state of `from` to the segments of equal name and shape: target networks, fine-tuning.
+ */
 enum status net_copy(struct net *to, const struct net *from) MUST_USE;
 /* Number of trainable parameters, and multiply-adds * 2 of one forward pass for one sample. */
 size_t net_parameters(const struct net *net);
@@ -89,9 +104,14 @@ double net_flops(const struct net *net);
 /* A table of layers, shapes and parameters. */
 void net_print(const struct net *net, FILE *out);
 
-/* ---- plans ---------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------------------
+ */
 enum plan_mode { PLAN_INFER, PLAN_TRAIN };
-enum precision { PRECISION_F32, PRECISION_BF16, PRECISION_AUTO }; /* AUTO: BF16 where the device is faster in it */
+enum precision {
+    PRECISION_F32,
+    PRECISION_BF16,
+    PRECISION_AUTO
+}; /* AUTO: BF16 where the device is faster in it */
 
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
                         int max_batch, struct plan **out) MUST_USE;
@@ -106,23 +126,25 @@ struct tensor plan_input(struct plan *plan, const char *name);
 void plan_forward(struct plan *plan, int n);
 /* F32 [max_batch, ...] in device memory, valid until the next forward pass. */
 struct tensor plan_output(struct plan *plan, const char *name);
-/* Where the caller writes dLoss/doutput before plan_backward; F32, same shape. Outputs not written to must be filled
- * with zeros by the caller. */
+/* Where the caller writes dLoss/doutput before plan_backward; F32, same shape. Outputs not written to must be
+ * filled with zeros by the caller. */
 struct tensor plan_output_gradient(struct plan *plan, const char *name);
 /* Adds to the net's gradients. Training plans only; n as in the forward pass before. */
 void plan_backward(struct plan *plan, int n);
-/* Any node's activation as F32 [n, ...] host memory, for tests and for `tengen check`; returns its count a sample. */
+/* Any node's activation as F32 [n, ...] host memory, for tests and for `tengen check`; returns its count a
+ * sample. */
 size_t plan_read_node(struct plan *plan, int node, int n, float *host);
 
-/* ---- optimisers ----------------------------------------------------------------------------------------- */
+/* ---- optimisers -----------------------------------------------------------------------------------------
+ */
 #define OPTIMISER_CONFIG(F, S)                                                                               \
-    F(S, choice, kind, "sgd", 0, 0, "sgd | adam | adamw; sgd has momentum and L2 in the gradient")            \
-    F(S, schedule, rate, "0.01", 0, 10, "learning rate: VALUE, or VALUE@STEP pairs (~VALUE@STEP: linear)")    \
-    F(S, float, momentum, 0.9, 0, 1, "of sgd")                                                                \
-    F(S, float, beta1, 0.9, 0, 1, "of adam")                                                                  \
-    F(S, float, beta2, 0.999, 0, 1, "of adam")                                                                \
-    F(S, float, epsilon, 1e-8, 0, 1, "of adam")                                                               \
-    F(S, float, decay, 0, 0, 1, "L2 coefficient (adamw: decoupled weight decay); not on biases and norms")    \
+    F(S, choice, kind, "sgd", 0, 0, "sgd | adam | adamw; sgd has momentum and L2 in the gradient")           \
+    F(S, schedule, rate, "0.01", 0, 10, "learning rate: VALUE, or VALUE@STEP pairs (~VALUE@STEP: linear)")   \
+    F(S, float, momentum, 0.9, 0, 1, "of sgd")                                                               \
+    F(S, float, beta1, 0.9, 0, 1, "of adam")                                                                 \
+    F(S, float, beta2, 0.999, 0, 1, "of adam")                                                               \
+    F(S, float, epsilon, 1e-8, 0, 1, "of adam")                                                              \
+    F(S, float, decay, 0, 0, 1, "L2 coefficient (adamw: decoupled weight decay); not on biases and norms")   \
     F(S, float, clip, 0, 0, 1e9, "global gradient norm is clipped to this; 0: not")
 CONFIG_STRUCT(optimiser_config, OPTIMISER_CONFIG)
 
@@ -132,8 +154,8 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
 void optimiser_free(struct optimiser *o);
 /* One step from the net's gradients, which are then zeroed. `at` is the counter the schedule runs on. */
 void optimiser_step(struct optimiser *o, double at);
-/* Global gradient norm of the last step before clipping (waits). STATUS_NUMERIC if it is not finite: the weights
- * were then left as they were. */
+/* Global gradient norm of the last step before clipping (waits). STATUS_NUMERIC if it is not finite: the
+ * weights were then left as they were. */
 enum status optimiser_norm(struct optimiser *o, float *norm) MUST_USE;
 /* State for checkpoints: named slabs as long as net_weights, and the step counter. */
 int optimiser_slabs(const struct optimiser *o);

@@ -1,5 +1,5 @@
-/* Progress of a long job: one live line on a terminal, redrawn at most five times a second; where stderr is no
- * terminal, a plain line every `interval` seconds (10 by default). */
+/* Progress of a long job: one live line on a terminal, redrawn at most five times a second; where stderr is
+ * no terminal, a plain line every `interval` seconds (10 by default). */
 #ifndef TENGEN_PROGRESS_H
 #define TENGEN_PROGRESS_H
 

@@ -1,7 +1,8 @@
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
  * SC 2011). The same bits on every device. A stream is keyed by (seed, purpose, index), where index is the
- * global index of the environment or game, never a rank or a thread: a run can be split over threads, or taken
- * up again from its counter, without changing what it draws. A `struct rng` is 32 plain bytes and is saved as is.
+ * global index of the environment or game, never a rank or a thread: a run can be split over threads, or
+ * taken up again from its counter, without changing what it draws. A `struct rng` is 32 plain bytes and is
+ * saved as is.
  */
 #ifndef TENGEN_RNG_H
 #define TENGEN_RNG_H

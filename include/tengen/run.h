@@ -1,7 +1,7 @@
 /* A run: directory, metrics, checkpoints, progress, the wish to stop. Knows no algorithm.
  *
  *     runs/NAME/config.ini       as run, every key
- *               metrics.csv      one row an iteration; the header is written with the first row
+ *               metrics.csv      one row an iteration: its number, seconds trained, the algorithm's figures
  *               log.txt
  *               checkpoints/000000120.h5   named by iteration; the last `keep` are kept
  *               games/           SGF or text of sample games
@@ -17,15 +17,15 @@
 
 #define RUN_CONFIG(F, S)                                                                                     \
     F(S, string, algorithm, "", 0, 0, "a name in src/algo/algos.def: what to train with")                    \
-    F(S, string, dir, "", 0, 0, "run directory; default: runs/NAME of the config file")                       \
-    F(S, long, seed, 1, 0, 9e15, "of everything random")                                                      \
-    F(S, int, threads, 0, 0, 4096, "CPU threads; 0: all usable cores")                                        \
-    F(S, string, device, "auto", 0, 0, "auto, cpu, cuda or cuda:N")                                           \
-    F(S, choice, precision, "auto", 0, 0, "auto | f32 | bf16; of activations (weights are always f32)")       \
-    F(S, long, iterations, 100, 0, 1e12, "how long to train; resume with more to go on")                      \
-    F(S, float, minutes, 0, 0, 1e6, "stop and save after so many minutes of this process; 0: no limit")       \
-    F(S, float, checkpoint_minutes, 5, 0, 1e6, "save at least this often")                                    \
-    F(S, long, checkpoint_every, 0, 0, 1e12, "and every so many iterations; 0: not by count")                 \
+    F(S, string, dir, "", 0, 0, "run directory; default: runs/NAME of the config file")                      \
+    F(S, long, seed, 1, 0, 9e15, "of everything random")                                                     \
+    F(S, int, threads, 0, 0, 4096, "CPU threads; 0: all usable cores")                                       \
+    F(S, string, device, "auto", 0, 0, "auto, cpu, cuda or cuda:N")                                          \
+    F(S, choice, precision, "auto", 0, 0, "auto | f32 | bf16; of activations (weights are always f32)")      \
+    F(S, long, iterations, 100, 0, 1e12, "how long to train; resume with more to go on")                     \
+    F(S, float, minutes, 0, 0, 1e6, "stop and save after so many minutes of this process; 0: no limit")      \
+    F(S, float, checkpoint_minutes, 5, 0, 1e6, "save at least this often")                                   \
+    F(S, long, checkpoint_every, 0, 0, 1e12, "and every so many iterations; 0: not by count")                \
     F(S, int, keep, 3, 1, 1000000, "checkpoints kept")
 CONFIG_STRUCT(run_config, RUN_CONFIG)
 
@@ -35,32 +35,41 @@ struct run {
     struct run_config config;
     char dir[512];
     struct device *device;
-    struct queue *queue;   /* for learning, all threads */
-    struct pool *pool;     /* for work on the host, all threads; distinct from the queue's */
+    struct queue *queue; /* for learning, all threads */
+    struct pool *pool;   /* for work on the host, all threads; distinct from the queue's */
     enum precision precision;
-    int64_t iteration;     /* finished ones */
-    double started;        /* clock_now() */
+    int64_t iteration; /* finished ones */
+    double started;    /* clock_now() */
     /* this iteration's row */
     int columns;
     const char *column_names[RUN_COLUMNS];
     double column_values[RUN_COLUMNS];
-    char detail[192];      /* what the progress line shows besides its counts */
+    char detail[192];        /* what the progress line shows besides its counts */
     struct run_files *files; /* metrics file and such */
 };
 
-/* Sets a figure of this iteration's row; the set of names must be the same in every iteration. `name` is kept. */
+/* Sets a figure of this iteration's row. The first iteration decides what columns there are; one that is not
+ * set later, or set to NaN, stays empty. `name` is kept. */
 void run_metric(struct run *run, const char *name, double value);
 /* The progress line's detail. */
 void run_detail(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Opens device, queue, pool; makes the directory (must not hold a run unless `resume`), writes config.ini, opens the
- * log, opens metrics.csv (resume: cut back to rows of iterations <= run->iteration). */
-enum status run_open(struct run *run, const char *config_text, bool resume) MUST_USE;
+/* Opens what run->config asks for: device, queue, pool, precision. Touches no file. */
+enum status run_open_device(struct run *run) MUST_USE;
+/* Makes run->dir, writes config.ini, opens the log and metrics.csv. A new run: the directory must not hold one
+ * yet. With `resume`, at run->iteration: rows of later iterations are cut off metrics.csv, leftovers of a crash are
+ * removed; later checkpoints that can be read are an error. One process at a time has a run directory open. */
+enum status run_open_dir(struct run *run, const char *config_text, bool resume) MUST_USE;
+/* STATUS_USAGE with a remedy if the directory holds a run. */
+enum status run_check_new(const char *dir) MUST_USE;
 void run_close(struct run *run);
-/* Appends this iteration's row to metrics.csv. */
+/* Appends this iteration's row to metrics.csv, after its number and the seconds trained; empties the row. */
 enum status run_write_metrics(struct run *run) MUST_USE;
-/* Path of a checkpoint by iteration; the newest readable one of a run directory (or a checkpoint file itself). */
+
+/* Path of a checkpoint by iteration. */
 void run_checkpoint_path(const struct run *run, int64_t iteration, char *path, size_t size);
+/* The newest readable checkpoint of a run directory (damaged ones are passed over with a warning), or a checkpoint
+ * or weights file itself. */
 enum status run_find_checkpoint(const char *run_or_file, char *path, size_t size) MUST_USE;
 /* Removes old checkpoints but the last `keep`. */
 void run_prune_checkpoints(const struct run *run);

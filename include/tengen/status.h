@@ -23,7 +23,7 @@ enum status {
     STATUS_INTERRUPTED, /* the user asked to stop; state has been saved */
 };
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE          __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 /* Sets this thread's error text (at most 1023 bytes) and returns `s`, so that
@@ -51,6 +51,10 @@ const char *status_text(void);
 
 __attribute__((noreturn)) void ensure_fail(const char *file, int line, const char *condition,
                                            const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Ends the program with `tengen: text` and status 1 where nothing can be done about it by any caller: memory
+ * of the host or of a device has run out. No other code outside src/cli ends the program. */
+__attribute__((noreturn)) void status_exit(const char *format, ...) PRINTF_LIKE(1, 2);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,8 @@
 /* A tensor is a view: pointer, type and shape. It owns nothing and is passed by value.
  *
- * Layouts are dense, last dimension fastest. Images are NHWC, convolution weights OHWI ([O, KH, KW, C]), matrices
- * of linear layers [O, I]. Glossary of dimensions: N batch, H W C image, O outputs, A actions, T time, B boards.
+ * Layouts are dense, last dimension fastest. Images are NHWC, convolution weights OHWI ([O, KH, KW, C]),
+ * matrices of linear layers [O, I]. Glossary of dimensions: N batch, H W C image, O outputs, A actions, T
+ * time, B boards.
  */
 #ifndef TENGEN_TENSOR_H
 #define TENGEN_TENSOR_H
@@ -22,8 +23,8 @@ struct tensor {
     enum dtype dtype;
     int rank;
     int dims[TENSOR_RANK];
-    /* For weights: a counter that changes whenever the content does, so that back ends can keep reordered copies.
-     * NULL: the content may have changed at any call. */
+    /* For weights: a counter that changes whenever the content does, so that back ends can keep reordered
+     * copies. NULL: the content may have changed at any call. */
     const uint64_t *version;
 };
 
@@ -36,7 +37,9 @@ struct tensor tensor_2(void *data, enum dtype type, int a, int b);
 struct tensor tensor_4(void *data, enum dtype type, int a, int b, int c, int d);
 struct tensor tensor_make(void *data, enum dtype type, int rank, const int *dims);
 
-static inline bool tensor_is(struct tensor t) { return t.data != NULL; }
+static inline bool tensor_is(struct tensor t) {
+    return t.data != NULL;
+}
 size_t tensor_count(struct tensor t); /* elements; 0 for none */
 size_t tensor_bytes(struct tensor t);
 bool tensor_same_shape(struct tensor a, struct tensor b);

@@ -17,7 +17,8 @@ int pool_threads(const struct pool *pool); /* 1 for NULL */
  * Pieces are handed out dynamically; workers spin briefly (some 20 us) and then sleep. */
 void pool_run(struct pool *pool, int count, void (*fn)(void *context, int i), void *context);
 
-/* Which worker of the pool runs the calling piece: 0 .. threads-1 (0 for the caller): index of scratch space. */
+/* Which worker of the pool runs the calling piece: 0 .. threads-1 (0 for the caller): index of scratch space.
+ */
 int pool_worker(void);
 
 /* Usable cores (affinity and cgroup quota respected), at least 1. */

@@ -2,8 +2,9 @@
 #ifndef TENGEN_VERSION_H
 #define TENGEN_VERSION_H
 
-const char *version_number(void);   /* "0.1.0" */
-const char *version_commit(void);   /* abbreviated git commit, with "-dirty" where the tree had changes; or "unknown" */
+const char *version_number(void); /* "0.1.0" */
+const char *
+version_commit(void); /* abbreviated git commit, with "-dirty" where the tree had changes; or "unknown" */
 const char *version_compiler(void); /* "gcc 12.2.0" */
 
 #endif

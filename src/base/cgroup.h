@@ -8,9 +8,10 @@
 
 enum { CGROUP_PATH = 4096 };
 
-/* This process's folder for a version 1 controller ("memory", "cpu"), or with "" for version 2. A limit may stand
- * in that folder or in any above: call cgroup_parent until it returns false. Inside a container the folder's own
- * name may not be visible; the mount's root, which comes last, is the container's own group then. */
+/* This process's folder for a version 1 controller ("memory", "cpu"), or with "" for version 2. A limit may
+ * stand in that folder or in any above: call cgroup_parent until it returns false. Inside a container the
+ * folder's own name may not be visible; the mount's root, which comes last, is the container's own group
+ * then. */
 bool cgroup_first(const char *controller, char path[CGROUP_PATH]);
 bool cgroup_parent(char path[CGROUP_PATH]);
 

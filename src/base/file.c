@@ -105,7 +105,8 @@ enum status file_write(const char *path, const void *data, size_t size) {
         s = status_fail(STATUS_IO, "%s: cannot write: %s", path, strerror(errno));
     } else {
         s = write_all(descriptor, path, data, size);
-        if (close(descriptor) != 0 && s == STATUS_OK) s = status_fail(STATUS_IO, "%s: %s", path, strerror(errno));
+        if (close(descriptor) != 0 && s == STATUS_OK)
+            s = status_fail(STATUS_IO, "%s: %s", path, strerror(errno));
         if (s == STATUS_OK) s = file_commit(temporary, path);
         if (s != STATUS_OK) unlink(temporary);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cgroup.h"
+#include "tengen/status.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -16,15 +17,12 @@ static void *allocate(size_t count, size_t size) {
     void *memory = NULL;
     bool overflow = __builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2;
     if (!overflow) {
-        bytes = (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT; /* at least one line, so never a size of 0 */
+        bytes = bytes ? (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : ALIGNMENT;
         memory = aligned_alloc(ALIGNMENT, bytes);
     }
-    if (!memory) {
-        fflush(stdout);
-        fprintf(stderr, "\ntengen: out of memory: %zu x %zu bytes asked for, %.1f GiB available\n", count, size,
-                (double)mem_available() / (1 << 30));
-        abort();
-    }
+    if (!memory)
+        status_exit("out of memory: %zu x %zu bytes asked for, %.1f GiB available", count, size,
+                    (double)mem_available() / (1 << 30));
     return memory;
 }
 
@@ -33,7 +31,9 @@ void *mem_alloc(size_t count, size_t size) {
     return memset(memory, 0, count * size);
 }
 
-void mem_free(void *memory) { free(memory); }
+void mem_free(void *memory) {
+    free(memory);
+}
 
 void *mem_resize(void *memory, size_t old_count, size_t count, size_t size) {
     void *fresh = allocate(count, size);
@@ -63,7 +63,8 @@ char *mem_format(const char *format, ...) {
 }
 
 /* Lowers *bytes to what the groups that this process is in leave. */
-static void cgroup_limit(const char *controller, const char *limit_name, const char *usage_name, size_t *bytes) {
+static void cgroup_limit(const char *controller, const char *limit_name, const char *usage_name,
+                         size_t *bytes) {
     char path[CGROUP_PATH];
     if (!cgroup_first(controller, path)) return;
     do {

@@ -30,7 +30,9 @@ void progress_start(struct progress *p, const char *label) {
     snprintf(p->label, sizeof p->label, "%s", label);
 }
 
-bool progress_due(const struct progress *p) { return clock_now() - p->last_drawn >= p->interval; }
+bool progress_due(const struct progress *p) {
+    return clock_now() - p->last_drawn >= p->interval;
+}
 
 static void draw(const struct progress *p, const char *line) {
     pthread_mutex_lock(&lock);
@@ -64,8 +66,8 @@ void progress_update(struct progress *p, double done, double total, const char *
     if (advanced > 0 && total >= done)
         progress_duration(spent / advanced * (total - done), left_text, sizeof left_text);
     double percent = total > 0 ? 100.0 * done / total : 0.0;
-    snprintf(line, sizeof line, "%s %5.1f%%  %s spent, %s left  %.120s", p->label, percent, spent_text, left_text,
-             detail);
+    snprintf(line, sizeof line, "%s %5.1f%%  %s spent, %s left  %.120s", p->label, percent, spent_text,
+             left_text, detail);
     draw(p, line);
 }
 

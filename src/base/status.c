@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT = 1024 };
 
@@ -32,7 +33,9 @@ enum status status_context(enum status s, const char *format, ...) {
     return s;
 }
 
-const char *status_text(void) { return text; }
+const char *status_text(void) {
+    return text;
+}
 
 void ensure_fail(const char *file, int line, const char *condition, const char *format, ...) {
     char what[TEXT];
@@ -43,4 +46,16 @@ void ensure_fail(const char *file, int line, const char *condition, const char *
     fflush(stdout);
     fprintf(stderr, "\n%s:%d: %s (%s does not hold); this is a bug in tengen\n", file, line, what, condition);
     abort();
+}
+
+/* Without exit handlers: other threads still run. */
+void status_exit(const char *format, ...) {
+    char what[TEXT];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    fflush(stdout);
+    fprintf(stderr, "\ntengen: %s\n", what);
+    _exit(1);
 }

@@ -13,11 +13,11 @@
 #include "tengen/mem.h"
 #include "tengen/status.h"
 
-/* How a job is handed out. `ticket` holds (job number << 32 | pieces not yet taken). A thread takes a piece by
- * counting it down with a compare-and-swap; while it holds a piece the job cannot end, so that fn, context and
- * count, which it reads only then, are those of this job. The job number keeps a thread that slept through a job
- * from taking a piece of the next with what it knew of the last. A worker that never wakes for a short job is
- * not waited for. */
+/* How a job is handed out. `ticket` holds (job number << 32 | pieces not yet taken). A thread takes a piece
+ * by counting it down with a compare-and-swap; while it holds a piece the job cannot end, so that fn, context
+ * and count, which it reads only then, are those of this job. The job number keeps a thread that slept
+ * through a job from taking a piece of the next with what it knew of the last. A worker that never wakes for
+ * a short job is not waited for. */
 struct pool {
     int threads;
     int spin; /* whether waiting threads spin first: pointless with more threads than cores */
@@ -79,7 +79,8 @@ static int cgroup_cores(void) {
 
 int thread_cores(void) {
     int cores = 1;
-    for (int most = 1024; most <= 1 << 20; most *= 4) { /* the kernel's own mask may be larger than cpu_set_t */
+    for (int most = 1024; most <= 1 << 20;
+         most *= 4) { /* the kernel's own mask may be larger than cpu_set_t */
         cpu_set_t *set = CPU_ALLOC((size_t)most);
         size_t size = CPU_ALLOC_SIZE((size_t)most);
         bool known = set && sched_getaffinity(0, size, set) == 0;
@@ -133,7 +134,9 @@ static bool work_waits(struct pool *pool) {
     return (uint32_t)atomic_load(&pool->ticket) > 0 || atomic_load(&pool->stop);
 }
 
-static bool job_over(struct pool *pool) { return atomic_load(&pool->done) == pool->count; }
+static bool job_over(struct pool *pool) {
+    return atomic_load(&pool->done) == pool->count;
+}
 
 /* Spins for some 20 us, the gap between two operations of a network; true as soon as `ready`. */
 static bool spin_until(struct pool *pool, bool (*ready)(struct pool *pool)) {
@@ -215,9 +218,13 @@ void pool_free(struct pool *pool) {
     mem_free(pool);
 }
 
-int pool_threads(const struct pool *pool) { return pool ? pool->threads : 1; }
+int pool_threads(const struct pool *pool) {
+    return pool ? pool->threads : 1;
+}
 
-int pool_worker(void) { return worker_index; }
+int pool_worker(void) {
+    return worker_index;
+}
 
 static void wake_workers(struct pool *pool, int wanted) {
     if (atomic_load(&pool->sleepers) == 0) return;
@@ -244,7 +251,8 @@ void pool_run(struct pool *pool, int count, void (*fn)(void *context, int i), vo
     if (count <= 0) return;
     struct pool *outer = inside;
     int outer_index = worker_index;
-    bool nested = pool && pool == outer; /* a piece that cuts its own work further: no thread is free for it */
+    bool nested =
+        pool && pool == outer; /* a piece that cuts its own work further: no thread is free for it */
     if (!pool || pool->threads == 1 || count == 1 || nested) {
         if (!nested) {
             inside = pool;

@@ -2,9 +2,13 @@
 
 #include "version_generated.h"
 
-const char *version_number(void) { return VERSION_NUMBER; }
+const char *version_number(void) {
+    return VERSION_NUMBER;
+}
 
-const char *version_commit(void) { return VERSION_COMMIT; }
+const char *version_commit(void) {
+    return VERSION_COMMIT;
+}
 
 const char *version_compiler(void) {
 #ifdef __clang__

@@ -15,7 +15,7 @@ struct command {
     enum status (*run)(int argc, char **argv);
 };
 
-extern const struct command command_bench, command_eval, command_export, command_gtp, command_info, command_match,
+extern const struct command command_bench, command_curve, command_eval, command_export, command_gtp, command_info, command_match,
     command_sgf, command_train;
 
 /* What `tengen bench WHAT` times, one file each (bench_*.c), in bench.def's order. argv holds what follows WHAT. */

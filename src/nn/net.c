@@ -288,8 +288,10 @@ void net_print(const struct net *net, FILE *out) {
     for (int i = 0; i < net->node_count; i++) {
         const struct node *n = &net->nodes[i];
         char from[24] = "", shape[32], kind[32];
-        if (n->a != NONE) snprintf(from, sizeof from, n->b == NONE ? "%d" : "%d, %d", n->a, n->b);
-        snprintf(shape, sizeof shape, n->image ? "%dx%dx%d" : "%3$d", n->h, n->w, n->c);
+        if (n->b != NONE) snprintf(from, sizeof from, "%d, %d", n->a, n->b);
+        else if (n->a != NONE) snprintf(from, sizeof from, "%d", n->a);
+        if (n->image) snprintf(shape, sizeof shape, "%dx%dx%d", n->h, n->w, n->c);
+        else snprintf(shape, sizeof shape, "%d", n->c);
         if (n->kind == NODE_CONV)
             snprintf(kind, sizeof kind, "conv %dx%d%s", n->kernel, n->kernel, n->stride > 1 ? " strided" : "");
         else

@@ -175,6 +175,7 @@ struct step_state {
     bool backward;     /* a gradient reaches y */
     bool want_x, want_r; /* gradients of x and r are wanted ... */
     bool add_x, add_r;   /* ... and are added to, not overwritten */
+    size_t scratch;      /* a batch norm's dx in the arena where add_x, since its backward pass overwrites */
 };
 
 /* Who runs a part of the batch: a queue and memory of its own for values in between. */

@@ -1,0 +1,49 @@
+/* Fully connected networks for small observations.
+ *
+ * head = actor_critic or policy: `blocks` hidden layers of `channels` tanh units, orthogonal weights, gains sqrt(2)
+ * inside, 0.01 for the policy and 1 for the value; a trunk each for policy and value unless `shared` (CleanRL's ppo.py,
+ * 2 layers of 64).
+ * head = q: `blocks` hidden layers of `channels` ReLU units, and one linear output an action. */
+#include <string.h>
+
+#include "tengen/model.h"
+
+static int trunk(struct net *net, const char *name, int x, const struct model_config *config, bool orthogonal) {
+    for (int i = 0; i < config->blocks; i++) {
+        char layer[64];
+        snprintf(layer, sizeof layer, "%s.fc%d", name, i + 1);
+        x = net_linear(net, layer, x, config->channels);
+        if (orthogonal) net_orthogonal(net, 1.41421356f);
+        x = net_activation(net, x, orthogonal ? ACTIVATION_TANH : ACTIVATION_RELU);
+    }
+    return x;
+}
+
+static int head(struct net *net, const char *output, const char *name, int x, int outputs, float gain) {
+    x = net_linear(net, name, x, outputs);
+    net_orthogonal(net, gain);
+    net_output(net, output, x);
+    return x;
+}
+
+static enum status mlp_build(struct net *net, const struct model_config *config, struct model_shape shape) {
+    int x = net_input_vector(net, "observation", shape.h * shape.w * shape.c);
+    if (strcmp(config->head, "q") == 0) {
+        net_output(net, "q", net_linear(net, "q.out", trunk(net, "q", x, config, false), shape.actions));
+        return STATUS_OK;
+    }
+    int policy = trunk(net, config->shared ? "trunk" : "policy", x, config, true);
+    head(net, "policy", "policy.out", policy, shape.actions, 0.01f);
+    if (strcmp(config->head, "policy") == 0) return STATUS_OK;
+    int value = config->shared ? policy : trunk(net, "value", x, config, true);
+    head(net, "value", "value.out", value, 1, 1.0f);
+    return STATUS_OK;
+}
+
+const struct model model_mlp = {
+    .name = "mlp",
+    .summary = "fully connected; actor and critic (CleanRL's PPO), or Q values",
+    .build = mlp_build,
+    .bench_config = {.model = "mlp", .blocks = 2, .channels = 64, .head = "actor_critic"},
+    .bench_shape = {1, 1, 4, 2},
+};

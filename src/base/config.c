@@ -1,0 +1,296 @@
+#include "tengen/config.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "config_ini.h"
+#include "config_value.h"
+#include "tengen/file.h"
+#include "tengen/mem.h"
+
+enum { NAME_SIZE = 50, CANDIDATES = 256 };
+
+struct section {
+    char name[NAME_SIZE];
+    const struct config_key *keys;
+    void *values; /* the caller's struct */
+    const char *about;
+    int count;
+    bool *set;      /* by the user; one per key */
+    int *seen_line; /* line of the text being read in which the key stood; 0: not yet */
+};
+
+struct config {
+    struct section *sections;
+    int count;
+};
+
+struct config *config_create(void) {
+    return MEM_NEW(struct config, 1);
+}
+
+void config_free(struct config *c) {
+    if (!c) return;
+    for (int i = 0; i < c->count; i++) {
+        mem_free(c->sections[i].set);
+        mem_free(c->sections[i].seen_line);
+    }
+    mem_free(c->sections);
+    mem_free(c);
+}
+
+void config_defaults(const struct config_key *keys, void *values) {
+    for (; keys->name; keys++)
+        config_value_default(keys, values);
+}
+
+static struct section *find_section(const struct config *c, const char *name) {
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->sections[i].name, name) == 0) return &c->sections[i];
+    return NULL;
+}
+
+/* Index of a key, -1 if there is none. */
+static int find_key(const struct section *s, const char *name) {
+    for (int i = 0; i < s->count; i++)
+        if (strcmp(s->keys[i].name, name) == 0) return i;
+    return -1;
+}
+
+void config_bind(struct config *c, const char *section, const struct config_key *keys, void *values,
+                 const char *about) {
+    ENSURE(strlen(section) < NAME_SIZE, "the section name %s is too long", section);
+    ENSURE(!find_section(c, section), "section [%s] is bound twice", section);
+    c->sections = mem_resize(c->sections, (size_t)c->count, (size_t)c->count + 1, sizeof *c->sections);
+    struct section *s = &c->sections[c->count++];
+    snprintf(s->name, sizeof s->name, "%s", section);
+    s->keys = keys;
+    s->values = values;
+    s->about = about ? about : "";
+    while (keys[s->count].name) {
+        ENSURE(strlen(keys[s->count].name) < NAME_SIZE, "the key name %s is too long", keys[s->count].name);
+        s->count++;
+    }
+    s->set = MEM_NEW(bool, s->count);
+    s->seen_line = MEM_NEW(int, s->count);
+    config_defaults(keys, values);
+}
+
+/* " ; did you mean `x`?", or the words there are: what comes after "unknown key" or "unknown section". */
+static void suggest(const char *word, const char *const *candidates, int count, char *text, size_t size) {
+    const char *near = config_nearest(word, candidates, count);
+    if (near) {
+        snprintf(text, size, "did you mean `%s`?", near);
+        return;
+    }
+    size_t used = (size_t)snprintf(text, size, "there are");
+    for (int i = 0; i < count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s %s", i ? "," : "", candidates[i]);
+}
+
+static enum status unknown_section(const struct config *c, const char *where, const char *section) {
+    const char *candidates[CANDIDATES];
+    char hint[600];
+    int count = 0;
+    for (; count < c->count && count < CANDIDATES; count++)
+        candidates[count] = c->sections[count].name;
+    suggest(section, candidates, count, hint, sizeof hint);
+    return status_fail(STATUS_USAGE, "%s: unknown section `%s`; %s", where, section, hint);
+}
+
+static enum status unknown_key(const struct config *c, const struct section *s, const char *where,
+                               const char *key) {
+    for (int i = 0; i < c->count; i++)
+        if (find_key(&c->sections[i], key) >= 0)
+            return status_fail(STATUS_USAGE, "%s: unknown key `%s` in [%s]; did you mean the one of [%s]?",
+                               where, key, s->name, c->sections[i].name);
+    const char *candidates[CANDIDATES];
+    char hint[600];
+    int count = 0;
+    for (; count < s->count && count < CANDIDATES; count++)
+        candidates[count] = s->keys[count].name;
+    suggest(key, candidates, count, hint, sizeof hint);
+    return status_fail(STATUS_USAGE, "%s: unknown key `%s` in [%s]; %s", where, key, s->name, hint);
+}
+
+/* Sets one value; `where` begins the error. */
+static enum status assign(const struct config *c, const char *where, const char *section, const char *key,
+                          const char *value, struct section **found, int *index) {
+    struct section *s = find_section(c, section);
+    if (!s) return unknown_section(c, where, section);
+    int i = find_key(s, key);
+    if (i < 0) return unknown_key(c, s, where, key);
+    char why[1024];
+    if (!config_value_set(&s->keys[i], s->values, value, why, sizeof why))
+        return status_fail(STATUS_USAGE, "%s: %s", where, why);
+    s->set[i] = true;
+    *found = s;
+    *index = i;
+    return STATUS_OK;
+}
+
+struct reading {
+    const struct config *config;
+    const char *name;
+};
+
+static enum status read_line(void *context, int line, const char *section, const char *key,
+                             const char *value) {
+    const struct reading *r = context;
+    char where[700];
+    if (!key) {
+        snprintf(where, sizeof where, "%s:%d", r->name, line);
+        return find_section(r->config, section) ? STATUS_OK : unknown_section(r->config, where, section);
+    }
+    if (!section[0])
+        return status_fail(STATUS_USAGE, "%s:%d: %s = %.200s: stands before any [section]", r->name, line,
+                           key, value);
+    snprintf(where, sizeof where, "%s:%d: [%s] %s = %.200s", r->name, line, section, key, value);
+    struct section *s;
+    int i;
+    TRY(assign(r->config, where, section, key, value, &s, &i));
+    if (s->seen_line[i])
+        return status_fail(STATUS_USAGE, "%s: the key stands in line %d already; keep one of them", where,
+                           s->seen_line[i]);
+    s->seen_line[i] = line;
+    return STATUS_OK;
+}
+
+enum status config_read_text(struct config *c, const char *name, const char *text) {
+    for (int i = 0; i < c->count; i++)
+        for (int k = 0; k < c->sections[i].count; k++)
+            c->sections[i].seen_line[k] = 0;
+    struct reading r = {c, name};
+    return config_ini_parse(name, text, read_line, &r);
+}
+
+enum status config_read(struct config *c, const char *path) {
+    char *text;
+    size_t size;
+    TRY(file_read(path, &text, &size));
+    enum status s = strlen(text) == size ? config_read_text(c, path, text)
+                                         : status_fail(STATUS_USAGE, "%s: is not a text file", path);
+    mem_free(text);
+    return s;
+}
+
+enum status config_override(struct config *c, const char *assignment) {
+    const char *equals = strchr(assignment, '='), *dot = NULL;
+    for (const char *at = assignment; equals && at < equals; at++)
+        if (*at == '.') dot = at;
+    char where[700], section[NAME_SIZE], key[NAME_SIZE];
+    snprintf(where, sizeof where, "command line: %.600s", assignment);
+    if (!equals || !dot) return status_fail(STATUS_USAGE, "%s: a setting is section.key=value", where);
+    snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
+    struct section *s;
+    int i;
+    return assign(c, where, section, key, equals + 1, &s, &i);
+}
+
+struct peek {
+    const char *section, *key;
+    char *value;
+    bool found;
+};
+
+static enum status peek_line(void *context, int line, const char *section, const char *key,
+                             const char *value) {
+    struct peek *p = context;
+    (void)line;
+    if (!key || strcmp(section, p->section) != 0 || strcmp(key, p->key) != 0) return STATUS_OK;
+    static const struct config_key text_key = {.name = "peek", .type = CONFIG_STRING, .help = ""};
+    char why[128];
+    p->found = config_value_set(&text_key, p->value, value, why, sizeof why);
+    return STATUS_OK;
+}
+
+/* What is wrong elsewhere in the text is told when it is read. */
+bool config_peek(const char *ini_text, const char *section, const char *key, char value[CONFIG_TEXT]) {
+    struct peek p = {section, key, value, false};
+    enum status s = config_ini_parse("", ini_text, peek_line, &p);
+    (void)s;
+    return p.found;
+}
+
+char *config_text(const struct config *c) {
+    char *text = NULL, value[CONFIG_VALUE_TEXT];
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    ENSURE(out, "no memory for a text");
+    for (int i = 0; i < c->count; i++) {
+        const struct section *s = &c->sections[i];
+        fprintf(out, "%s[%s]\n", i ? "\n" : "", s->name);
+        for (int k = 0; k < s->count; k++) {
+            config_value_print(&s->keys[k], s->values, value);
+            fprintf(out, "%s =%s%s\n", s->keys[k].name, value[0] ? " " : "", value);
+        }
+    }
+    fclose(out);
+    return text;
+}
+
+void config_help(const struct config *c, FILE *out) {
+    for (int i = 0; i < c->count; i++) {
+        const struct section *s = &c->sections[i];
+        fprintf(out, "%s[%s]%s%s\n", i ? "\n" : "", s->name, s->about[0] ? "  " : "", s->about);
+        for (int k = 0; k < s->count; k++) {
+            const struct config_key *key = &s->keys[k];
+            char range[1024], preset[CONFIG_VALUE_TEXT];
+            struct schedule room[sizeof(struct schedule) >= CONFIG_TEXT ? 1 : 2] = {0}; /* any one member */
+            struct config_key alone = *key;
+            alone.offset = 0;
+            config_value_default(&alone, room);
+            config_value_print(&alone, room, preset);
+            config_range_print(key, range, sizeof range);
+            bool ranged = range[0] != 0;
+            fprintf(out, "  %-28s %-8s default %s%s%s%s\n", key->name, config_type_name(key->type),
+                    preset[0] ? preset : "(empty)", ranged ? "  [" : "", range, ranged ? "]" : "");
+            fprintf(out, "      %s\n", config_sentence(key));
+        }
+    }
+}
+
+bool config_is_set(const struct config *c, const char *section, const char *key) {
+    const struct section *s = find_section(c, section);
+    int i = s ? find_key(s, key) : -1;
+    return i >= 0 && s->set[i];
+}
+
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* Optimal string alignment: insertions, deletions, changes and swapped neighbours, case left aside. */
+static int edit_distance(const char *a, const char *b) {
+    int n = (int)strlen(a), m = (int)strlen(b), rows[3][NAME_SIZE + 1];
+    if (n > NAME_SIZE || m > NAME_SIZE) return NAME_SIZE;
+    for (int j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        int *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+        row[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int ca = tolower((unsigned char)a[i - 1]), cb = tolower((unsigned char)b[j - 1]);
+            row[j] = least(above[j - 1] + (ca != cb), least(above[j], row[j - 1]) + 1);
+            bool swapped = i > 1 && j > 1 && ca == tolower((unsigned char)b[j - 2]) &&
+                           cb == tolower((unsigned char)a[i - 2]);
+            if (swapped) row[j] = least(row[j], above2[j - 2] + 1);
+        }
+    }
+    return rows[n % 3][m];
+}
+
+/* Near is: a third of the letters wrong at most. */
+const char *config_nearest(const char *word, const char *const *candidates, int count) {
+    const char *nearest = NULL;
+    int best = ((int)strlen(word) + 2) / 3 + 1;
+    for (int i = 0; i < count; i++) {
+        int distance = edit_distance(word, candidates[i]);
+        if (distance < best) {
+            best = distance;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
+}

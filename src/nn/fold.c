@@ -1,0 +1,70 @@
+/* Weights with the batch norm after them folded in, for inference (see batchnorm_fold in ops.def). */
+#include "nn/nn.h"
+
+void fold_init(struct net *net) {
+    pthread_mutex_init(&net->fold.lock, NULL);
+    size_t count = 0;
+    for (int i = 0; i < net->node_count; i++) {
+        struct node *n = &net->nodes[i];
+        if (node_fold(net, i) == NONE) continue;
+        n->fold_weight = count;
+        count += (net->segments[n->weight].count + SEGMENT_ALIGN - 1) / SEGMENT_ALIGN * SEGMENT_ALIGN;
+        n->fold_bias = count;
+        count += ((size_t)n->c + SEGMENT_ALIGN - 1) / SEGMENT_ALIGN * SEGMENT_ALIGN;
+    }
+    net->fold.count = count;
+    net->fold.version = version_new();
+}
+
+void fold_create(struct net *net) {
+    struct fold *f = &net->fold;
+    pthread_mutex_lock(&f->lock);
+    if (!f->slab && f->count) f->slab = device_alloc(net->device, f->count * sizeof(float));
+    pthread_mutex_unlock(&f->lock);
+}
+
+void fold_free(struct net *net) {
+    if (net->fold.slab) device_release(net->device, net->fold.slab);
+    pthread_mutex_destroy(&net->fold.lock);
+}
+
+struct tensor fold_weights(struct net *net, int layer) {
+    const struct segment *s = &net->segments[net->nodes[layer].weight];
+    float *data = net->fold.slab + net->nodes[layer].fold_weight;
+    struct tensor t = tensor_make(data, DTYPE_F32, s->rank, s->dims);
+    t.version = &net->fold.version;
+    return t;
+}
+
+struct tensor fold_bias(struct net *net, int layer) {
+    struct tensor t = tensor_1(net->fold.slab + net->nodes[layer].fold_bias, DTYPE_F32, net->nodes[layer].c);
+    t.version = &net->fold.version;
+    return t;
+}
+
+static void fold_all(struct net *net, struct queue *q) {
+    for (int i = 0; i < net->node_count; i++) {
+        int bn = node_fold(net, i);
+        if (bn == NONE) continue;
+        const struct node *layer = &net->nodes[i], *norm = &net->nodes[bn];
+        q->op->batchnorm_fold(q, fold_weights(net, i), fold_bias(net, i), segment_weights(net, layer->weight),
+                              segment_weights(net, layer->bias), segment_weights(net, norm->weight),
+                              segment_weights(net, norm->bias), segment_weights(net, norm->mean),
+                              segment_weights(net, norm->var), BATCHNORM_EPSILON);
+    }
+}
+
+void fold_refresh(struct net *net, struct queue *q) {
+    struct fold *f = &net->fold;
+    if (!f->slab) return;
+    pthread_mutex_lock(&f->lock);
+    if (f->weights_seen != net->weights_version || f->state_seen != net->state_version) {
+        fold_all(net, q);
+        /* Other plans' queues may read the folded weights as soon as the lock is open. */
+        ENSURE(queue_wait(q) == STATUS_OK, "net %s: %s", net->name, status_text());
+        f->weights_seen = net->weights_version;
+        f->state_seen = net->state_version;
+        f->version = version_new();
+    }
+    pthread_mutex_unlock(&f->lock);
+}

@@ -1,0 +1,153 @@
+/* Optimisers: one pass over each range of parameters with equal flags. What changes from step to step lies in device
+ * memory (`hyper`), one set for parameters that decay and one for the rest. */
+#include <math.h>
+#include <string.h>
+
+#include "nn/nn.h"
+#include "tengen/mem.h"
+
+CONFIG_TABLE(optimiser_config, OPTIMISER_CONFIG)
+
+enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
+
+/* A range of the slabs and the set of hyper-parameters it is stepped with. */
+struct range {
+    size_t offset, count;
+    bool decays;
+};
+
+struct optimiser {
+    struct net *net;
+    struct queue *queue;
+    struct optimiser_config config;
+    enum optimiser_kind kind;
+    int64_t steps;
+    float *slabs[2]; /* momentum, or m and v */
+    int slab_count;
+    struct range ranges[2];
+    int range_count;
+    float host[2][HYPER_COUNT]; /* what goes into `hyper` next: without and with decay */
+    float *hyper;               /* device: [2][HYPER_STRIDE], then the sum of squares */
+    float norm;
+};
+
+enum { HYPER_STRIDE = 16 };
+
+static struct tensor hyper_tensor(struct optimiser *o, bool decays) {
+    return tensor_1(o->hyper + (decays ? HYPER_STRIDE : 0), DTYPE_F32, HYPER_COUNT);
+}
+
+static struct tensor sum_tensor(struct optimiser *o) { return tensor_1(o->hyper + 2 * HYPER_STRIDE, DTYPE_F32, 1); }
+
+/* The slabs' trainable front is what decays, then what does not (see net_commit). */
+static void ranges_find(struct optimiser *o) {
+    const struct net *net = o->net;
+    size_t decaying = 0;
+    for (int i = 0; i < net->segment_count; i++) {
+        const struct segment *s = &net->segments[i];
+        size_t end = (s->offset + s->count + SEGMENT_ALIGN - 1) / SEGMENT_ALIGN * SEGMENT_ALIGN;
+        if (s->flags == SEGMENT_DECAY && end > decaying) decaying = end;
+    }
+    if (decaying > 0) o->ranges[o->range_count++] = (struct range){0, decaying, true};
+    if (net->trainable_count > decaying)
+        o->ranges[o->range_count++] = (struct range){decaying, net->trainable_count - decaying, false};
+}
+
+enum status optimiser_create(struct net *net, struct queue *q, const struct optimiser_config *config,
+                             struct optimiser **out) {
+    static const char *const kinds[] = {"sgd", "adam", "adamw"};
+    int kind = 0;
+    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0) kind++;
+    if (kind == 3) return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam or adamw", config->kind);
+    struct optimiser *o = *out = MEM_NEW(struct optimiser, 1);
+    o->net = net;
+    o->queue = q;
+    o->config = *config;
+    o->kind = (enum optimiser_kind)kind;
+    o->slab_count = kind == OPTIMISER_SGD ? 1 : 2;
+    for (int i = 0; i < o->slab_count; i++)
+        o->slabs[i] = device_alloc(net->device, net->weight_count * sizeof(float));
+    o->hyper = device_alloc(net->device, (2 * HYPER_STRIDE + 1) * sizeof(float));
+    ranges_find(o);
+    return STATUS_OK;
+}
+
+void optimiser_free(struct optimiser *o) {
+    if (!o) return;
+    for (int i = 0; i < o->slab_count; i++) device_release(o->net->device, o->slabs[i]);
+    device_release(o->net->device, o->hyper);
+    mem_free(o);
+}
+
+static void hyper_upload(struct optimiser *o, double at) {
+    const struct optimiser_config *c = &o->config;
+    bool sgd = o->kind == OPTIMISER_SGD;
+    for (int decays = 0; decays < 2; decays++) {
+        float *h = o->host[decays];
+        h[HYPER_RATE] = schedule_value(&c->rate, at);
+        h[HYPER_DECAY] = decays ? c->decay : 0.0f;
+        h[HYPER_MOMENTUM] = sgd ? c->momentum : c->beta1;
+        h[HYPER_BETA2] = c->beta2;
+        h[HYPER_EPSILON] = c->epsilon;
+        h[HYPER_CORRECTION1] = (float)(1.0 - pow((double)c->beta1, (double)o->steps));
+        h[HYPER_CORRECTION2] = (float)(1.0 - pow((double)c->beta2, (double)o->steps));
+        h[HYPER_SCALE] = 1.0f;
+        queue_upload(o->queue, hyper_tensor(o, decays), h);
+    }
+}
+
+static struct tensor range_of(float *slab, struct range r) {
+    return tensor_1(slab + r.offset, DTYPE_F32, (int)r.count);
+}
+
+static void range_step(struct optimiser *o, struct range r) {
+    struct queue *q = o->queue;
+    struct net *net = o->net;
+    struct tensor hyper = hyper_tensor(o, r.decays);
+    if (o->config.clip > 0.0f) q->op->clip_scale(q, hyper, sum_tensor(o), o->config.clip);
+    if (o->kind == OPTIMISER_SGD)
+        q->op->sgd_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(net->gradients, r), hyper);
+    else
+        q->op->adam_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(o->slabs[1], r),
+                         range_of(net->gradients, r), hyper, o->kind == OPTIMISER_ADAMW);
+}
+
+void optimiser_step(struct optimiser *o, double at) {
+    struct net *net = o->net;
+    struct queue *q = o->queue;
+    float sum = 0.0f;
+    q->op->sum_squares(q, sum_tensor(o), tensor_1(net->gradients, DTYPE_F32, (int)net->trainable_count));
+    queue_download(q, &sum, sum_tensor(o));
+    o->norm = sqrtf(sum);
+    if (isfinite(o->norm)) {
+        o->steps++;
+        hyper_upload(o, at);
+        for (int i = 0; i < o->range_count; i++) range_step(o, o->ranges[i]);
+        net->weights_version = version_new();
+    }
+    net_zero_gradients(net, q);
+}
+
+enum status optimiser_norm(struct optimiser *o, float *norm) {
+    *norm = o->norm;
+    if (isfinite(o->norm)) return STATUS_OK;
+    return status_fail(STATUS_NUMERIC,
+                       "net %s: the gradient is not finite at optimiser step %lld: lower the learning rate, or clip",
+                       o->net->name, (long long)o->steps + 1);
+}
+
+int optimiser_slabs(const struct optimiser *o) { return o->slab_count; }
+
+const char *optimiser_slab_name(const struct optimiser *o, int i) {
+    ENSURE(i >= 0 && i < o->slab_count, "optimiser slab %d of %d", i, o->slab_count);
+    if (o->kind == OPTIMISER_SGD) return "momentum";
+    return i == 0 ? "m" : "v";
+}
+
+struct tensor optimiser_slab(struct optimiser *o, int i) {
+    ENSURE(i >= 0 && i < o->slab_count, "optimiser slab %d of %d", i, o->slab_count);
+    return tensor_1(o->slabs[i], DTYPE_F32, (int)o->net->weight_count);
+}
+
+int64_t optimiser_steps(const struct optimiser *o) { return o->steps; }
+void optimiser_set_steps(struct optimiser *o, int64_t steps) { o->steps = steps; }

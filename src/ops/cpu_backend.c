@@ -1,0 +1,174 @@
+/* The CPU's back end: memory, queues and the table of operations. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "ops/cpu.h"
+#include "ops/onednn.h"
+#include "ops/reference.h"
+#include "tengen/device.h"
+#include "tengen/log.h"
+
+static const struct ops cpu_ops = {
+#define OP(name, args) .name = cpu_##name,
+#include "tengen/ops.def"
+#undef OP
+};
+
+/* ---- plain loops or the library --------------------------------------------------------------------------- */
+
+static atomic_int reference_mode = -1; /* -1: ask the environment */
+
+void cpu_use_reference(bool on) { atomic_store(&reference_mode, on); }
+
+bool cpu_uses_reference(void) {
+    int mode = atomic_load_explicit(&reference_mode, memory_order_relaxed);
+    if (mode < 0) {
+        const char *text = getenv("TENGEN_REFERENCE");
+        mode = text && text[0] && strcmp(text, "0") != 0;
+        atomic_store(&reference_mode, mode);
+    }
+    return mode;
+}
+
+/* ---- devices and their memory ----------------------------------------------------------------------------- */
+
+/* What alloc() gave out, so that release() can tell the library which weights are gone. */
+struct cpu_memory {
+    struct cpu_memory *next;
+    void *data;
+    size_t size;
+};
+
+static pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* "Intel(R) Xeon(R) Processor", from /proc/cpuinfo */
+static void processor_name(char *name, size_t size) {
+    snprintf(name, size, "CPU");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file) return;
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        char *value = strstr(line, ": ");
+        if (strncmp(line, "model name", 10) != 0 || !value) continue;
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(name, size, "%s", value + 2);
+        break;
+    }
+    fclose(file);
+}
+
+static int cpu_device_count(void) { return 1; }
+
+static enum status cpu_device_open(struct device *d) {
+    struct cpu_device *state = MEM_NEW(struct cpu_device, 1);
+    char name[96];
+    processor_name(name, sizeof name);
+    snprintf(d->name, sizeof d->name, "%s (%d core%s)", name, d->threads, d->threads == 1 ? "" : "s");
+    state->library = onednn_open();
+    d->state = state;
+    return STATUS_OK;
+}
+
+static void cpu_device_close(struct device *d) {
+    struct cpu_device *state = d->state;
+    if (state->memories)
+        log_warn("device %s is closed while %zu bytes of it are in use", d->name, state->memories->size);
+    onednn_close(state->library);
+    mem_free(state);
+}
+
+static void *cpu_alloc(struct device *d, size_t bytes) {
+    struct cpu_device *state = d->state;
+    const size_t huge = (size_t)2 << 20, align = bytes >= 2 * huge ? huge : 64;
+    size_t size = (bytes + align - 1) / align * align;
+    void *data = aligned_alloc(align, size);
+    if (!data) return NULL;
+    if (align == huge) madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
+    memset(data, 0, size);
+    struct cpu_memory *memory = MEM_NEW(struct cpu_memory, 1);
+    memory->data = data;
+    memory->size = size;
+    pthread_mutex_lock(&memory_lock);
+    memory->next = state->memories;
+    state->memories = memory;
+    pthread_mutex_unlock(&memory_lock);
+    return data;
+}
+
+static void cpu_release(struct device *d, void *data) {
+    struct cpu_device *state = d->state;
+    pthread_mutex_lock(&memory_lock);
+    struct cpu_memory **at = &state->memories;
+    while (*at && (*at)->data != data) at = &(*at)->next;
+    struct cpu_memory *memory = *at;
+    if (memory) *at = memory->next;
+    pthread_mutex_unlock(&memory_lock);
+    ENSURE(memory, "device %s did not give out the memory %p that is released", d->name, data);
+    onednn_forget(state->library, data, memory->size);
+    free(data);
+    mem_free(memory);
+}
+
+/* ---- queues ----------------------------------------------------------------------------------------------- */
+
+static enum status cpu_queue_open(struct queue *q, int threads) {
+    struct cpu_queue *state = MEM_NEW(struct cpu_queue, 1);
+    state->workers = threads;
+    state->scratch = MEM_NEW(struct cpu_scratch, threads + SCRATCH_SHARED);
+    state->library = onednn_queue_open(((struct cpu_device *)q->device->state)->library, threads);
+    q->pool = threads > 1 ? pool_create(threads) : NULL;
+    q->state = state;
+    return STATUS_OK;
+}
+
+static void cpu_queue_close(struct queue *q) {
+    struct cpu_queue *state = q->state;
+    pool_free(q->pool);
+    onednn_queue_close(state->library);
+    for (int i = 0; i < state->workers + SCRATCH_SHARED; i++) mem_free(state->scratch[i].memory);
+    mem_free(state->scratch);
+    mem_free(state);
+}
+
+static void cpu_upload(struct queue *q, void *device_memory, const void *host, size_t bytes) {
+    (void)q;
+    if (bytes) memcpy(device_memory, host, bytes);
+}
+
+static void cpu_download(struct queue *q, void *host, const void *device_memory, size_t bytes) {
+    (void)q;
+    if (bytes) memcpy(host, device_memory, bytes);
+}
+
+static enum status cpu_wait(struct queue *q) {
+    (void)q;
+    return STATUS_OK;
+}
+
+static void cpu_describe(char *text, size_t size) {
+    char name[96], library[160];
+    processor_name(name, sizeof name);
+    onednn_describe(library, sizeof library);
+    snprintf(text, size, "cpu: %s, %d usable core%s\noneDNN: %s\n", name, thread_cores(),
+             thread_cores() == 1 ? "" : "s", library);
+}
+
+const struct backend cpu_backend = {
+    .kind = DEVICE_CPU,
+    .name = "cpu",
+    .device_count = cpu_device_count,
+    .device_open = cpu_device_open,
+    .device_close = cpu_device_close,
+    .alloc = cpu_alloc,
+    .release = cpu_release,
+    .queue_open = cpu_queue_open,
+    .queue_close = cpu_queue_close,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .wait = cpu_wait,
+    .describe = cpu_describe,
+    .op = &cpu_ops,
+};

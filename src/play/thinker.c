@@ -1,0 +1,82 @@
+#include "thinker.h"
+
+#include <math.h>
+
+#include "tengen/mem.h"
+#include "tengen/net_evaluator.h"
+
+enum status thinker_init(struct thinker *t, const struct game *g, struct net *net, struct device *device,
+                         const struct player_options *options, bool tree) {
+    *t = (struct thinker){.game = g, .options = *options, .uniform = net == NULL};
+    int batch = options->search.leaves > 1 ? options->search.leaves : 1;
+    if (net)
+        TRY(net_evaluator_create(net, device, 1, options->threads, batch, options->precision, &t->evaluator));
+    else
+        t->evaluator = evaluator_uniform(g, 1, batch);
+    if (tree || options->simulations > 0) t->search = search_create(g, &options->search);
+    t->legal = MEM_NEW(uint8_t, g->actions);
+    return STATUS_OK;
+}
+
+void thinker_free(struct thinker *t) {
+    search_free(t->search);
+    if (t->evaluator && t->uniform) evaluator_free_uniform(t->evaluator);
+    if (t->evaluator && !t->uniform) net_evaluator_free(t->evaluator);
+    mem_free(t->legal);
+    *t = (struct thinker){0};
+}
+
+void thinker_set_game(struct thinker *t, const struct game *g) {
+    ENSURE(g->actions == t->game->actions && g->planes == t->game->planes,
+           "a thinker's game keeps its shape");
+    t->game = g;
+    if (t->search) {
+        search_free(t->search);
+        t->search = search_create(g, &t->options.search);
+    }
+    if (t->uniform) {
+        int batch = t->evaluator->batch;
+        evaluator_free_uniform(t->evaluator);
+        t->evaluator = evaluator_uniform(g, 1, batch);
+    }
+}
+
+void thinker_reset(struct thinker *t, const void *position) {
+    if (t->search) search_reset(t->search, position);
+}
+
+void thinker_advance(struct thinker *t, int action) {
+    if (t->search) search_advance(t->search, action);
+}
+
+int thinker_choose(struct thinker *t, const void *position, struct rng *rng) {
+    if (t->options.simulations == 0) return thinker_policy_move(t, position, t->options.temperature, rng);
+    search_begin(t->search, t->options.simulations, false, rng);
+    search_think(t->search, t->evaluator, 0, t->evaluator->batch, NULL, NULL);
+    return search_choose(t->search, t->options.temperature, rng);
+}
+
+int thinker_policy_move(struct thinker *t, const void *position, float temperature, struct rng *rng) {
+    const struct game *g = t->game;
+    struct evaluator *e = t->evaluator;
+    const float *logits, *values;
+    g->encode(g, position, 0, e->planes(e->context, 0));
+    e->evaluate(e->context, 0, 1, &logits, &values);
+    ENSURE(g->legal(g, position, t->legal) > 0, "no move to choose: the game has ended");
+
+    int best = -1;
+    for (int a = 0; a < g->actions; a++)
+        if (t->legal[a] && (best < 0 || logits[a] > logits[best])) best = a;
+    if (temperature <= 0) return best;
+
+    double sum = 0;
+    for (int a = 0; a < g->actions; a++)
+        if (t->legal[a]) sum += exp((double)(logits[a] - logits[best]) / (double)temperature);
+    double left = (double)rng_uniform(rng) * sum;
+    for (int a = 0; a < g->actions; a++) {
+        if (!t->legal[a]) continue;
+        left -= exp((double)(logits[a] - logits[best]) / (double)temperature);
+        if (left < 0) return a;
+    }
+    return best; /* only by rounding */
+}

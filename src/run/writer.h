@@ -1,0 +1,20 @@
+/* The writer's inside, for the files that write more than single data sets (nets, exports). */
+#ifndef RUN_WRITER_H
+#define RUN_WRITER_H
+
+#include "hdf5_file.h"
+
+struct checkpoint_writer {
+    char *path, *temporary;
+    hid_t file;
+    hid_t links;        /* properties: groups on the way are made */
+    enum status status; /* the first error; nothing is written after it */
+    char error[1024];
+};
+
+/* Remembers what the library said when it could not write `name`. */
+void writer_fail(struct checkpoint_writer *w, const char *name);
+/* Remembers this thread's error text. */
+void writer_fail_status(struct checkpoint_writer *w, enum status s);
+
+#endif
