@@ -23,6 +23,7 @@ struct section {
 struct config {
     struct section *sections;
     int count;
+    bool ignore_unbound;
 };
 
 struct config *config_create(void) {
@@ -37,6 +38,10 @@ void config_free(struct config *c) {
     }
     mem_free(c->sections);
     mem_free(c);
+}
+
+void config_ignore_unbound(struct config *c) {
+    c->ignore_unbound = true;
 }
 
 void config_defaults(const struct config_key *keys, void *values) {
@@ -138,6 +143,7 @@ static enum status read_line(void *context, int line, const char *section, const
                              const char *value) {
     const struct reading *r = context;
     char where[700];
+    if (r->config->ignore_unbound && section[0] && !find_section(r->config, section)) return STATUS_OK;
     if (!key) {
         snprintf(where, sizeof where, "%s:%d", r->name, line);
         return find_section(r->config, section) ? STATUS_OK : unknown_section(r->config, where, section);

@@ -13,6 +13,8 @@ struct command {
     /* argv[0] is the command's name. A failure's text is printed by main, which then exits with 1 (2 for
      * STATUS_USAGE, 130 for STATUS_INTERRUPTED). */
     enum status (*run)(int argc, char **argv);
+    /* Optional: what `tengen help NAME ...` adds to the text; argv[0] is the name. */
+    enum status (*more)(int argc, char **argv);
 };
 
 extern const struct command command_bench, command_curve, command_eval, command_export, command_gtp, command_info, command_match,
@@ -26,7 +28,6 @@ struct bench {
     enum status (*run)(const struct report *report, int argc, char **argv);
 };
 
-extern const struct bench bench_go, bench_net, bench_ops, bench_selfplay;
 
 /* Options of the forms "--name value", "--name=value" and "--flag". Each call removes what it finds from argv;
  * option_done() then refuses what is left and begins with "--" (nearest known option offered). */

@@ -84,7 +84,7 @@ endforeach()
 set(version_header ${CMAKE_BINARY_DIR}/generated/version_generated.h)
 add_custom_target(tengen_version BYPRODUCTS ${version_header} VERBATIM
     COMMAND ${CMAKE_COMMAND} -DHEADER=${version_header} -DSOURCE=${CMAKE_SOURCE_DIR}
-            -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/cmake/version.cmake)
+            -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/tools/cmake/version.cmake)
 target_include_directories(tengen_base PRIVATE ${CMAKE_BINARY_DIR}/generated)
 add_dependencies(tengen_base tengen_version)
 
