@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what ARCHITECTURE.md promises of the house, over src/, include/, models/ and cuda/:
-#   - an include points to a room that the including room may use (cmake/rooms.cmake says which), never up;
+#   - an include points to a room that the including room may use (tools/cmake/rooms.cmake says which), never up;
 #   - algorithms never include each other;
 #   - #ifdef TENGEN_CUDA stands in three files at most;
 #   - only src/cli exits or reads argv;
@@ -64,7 +64,7 @@ BEGIN {
             while (sub(/_[^_]*$/, "", name)) stem[part[2], name] = 1
         }
     }
-    while ((getline line < "cmake/rooms.cmake") > 0)
+    while ((getline line < "tools/cmake/rooms.cmake") > 0)
         if (line ~ /^tengen_room\(/) {
             gsub(/^tengen_room\(|\).*$/, "", line)
             n = split(line, word, " ")

@@ -18,7 +18,7 @@ struct sgf_game {
         int16_t point;
         uint8_t stone; /* enum go_stone */
     } * setup;
-    int first_player; /* 0 or 1: PL, else 1 after handicap, else colour of the first move */
+    int first_player; /* 0 or 1: PL, else the colour of the first move, else 1 after handicap */
     int move_count;
     struct {
         int16_t action; /* size^2: pass */
@@ -36,6 +36,8 @@ void sgf_close(struct sgf_reader *r);
  * a game that was skipped: sgf_skip_reason() then says "FILE: game N (line L): reason". */
 int sgf_next(struct sgf_reader *r, const struct sgf_game **game);
 const char *sgf_skip_reason(const struct sgf_reader *r);
+/* "FILE: game N (line L)" of the game last read, for a caller's own errors; valid until the next call. */
+const char *sgf_where(struct sgf_reader *r);
 
 /* Replays a game under `g`'s rules and says why not, if a move is illegal: STATUS_FORMAT with move number and
  * reason. `position` receives the final position (or the one before the illegal move). */

@@ -104,57 +104,6 @@ static int take(const struct go_tables *t, struct go_position *p, int chain, int
     return go_stones(t, p)[chain];
 }
 
-/* ---- contact ---- */
-
-/* What a stone of a player on an empty point would meet. */
-struct contact {
-    bool safe;        /* it has a liberty without taking anything */
-    int taken, own;   /* opponent chains that it takes; own chains whose last liberty it fills */
-    uint16_t take[4]; /* [taken] */
-    uint16_t die[4];  /* [own], which die with it if it is a suicide */
-};
-
-/* Stones of a chain beside a point. */
-static inline int chain_edges(const struct go_tables *t, const struct go_position *p, int point, int chain) {
-    const uint16_t *past = go_past(t, p), *head = go_head(t, p);
-    int edges = 0;
-    for (int i = 0; i < 4; i++) {
-        int q = t->neighbour[point][i], colour = past[q] & 3;
-        edges += (colour == GO_BLACK || colour == GO_WHITE) && head[q] == chain;
-    }
-    return edges;
-}
-
-static void add_chain(uint16_t *chains, int *count, int chain) {
-    for (int i = 0; i < *count; i++)
-        if (chains[i] == chain) return;
-    chains[(*count)++] = (uint16_t)chain;
-}
-
-static inline struct contact contact_at(const struct go_tables *t, const struct go_position *p, int point,
-                                        int player) {
-    const uint16_t *past = go_past(t, p), *head = go_head(t, p), *libs = go_libs(t, p);
-    struct contact c;
-    c.safe = false;
-    c.taken = c.own = 0;
-    for (int i = 0; i < 4; i++) {
-        int q = t->neighbour[point][i], colour = past[q] & 3;
-        if (colour == GO_EMPTY) c.safe = true;
-        if (colour == GO_EMPTY || colour == GO_EDGE) continue;
-        int chain = head[q];
-        bool last = libs[chain] <= 4 && libs[chain] == chain_edges(t, p, point, chain);
-        if (colour == player + 1) {
-            if (last)
-                add_chain(c.die, &c.own, chain);
-            else
-                c.safe = true;
-        } else if (last) {
-            add_chain(c.take, &c.taken, chain);
-        }
-    }
-    return c;
-}
-
 /* ---- playing ---- */
 
 /* The boards kept for encoding move on by one. */
@@ -178,11 +127,7 @@ static void play_stone(const struct go_tables *t, struct go_position *p, int poi
     p->captures[own] += taken;
     join_neighbours(t, p, point, own);
     int chain = head[point];
-    if (taken == 1 && go_stones(t, p)[chain] == 1 && libs[chain] == 1) {
-        /* A snapback looks the same from here, but it takes more than this one stone. */
-        struct contact back = contact_at(t, p, last_taken, other);
-        if (back.taken == 1) p->ko = (int16_t)last_taken;
-    }
+    if (taken == 1 && go_stones(t, p)[chain] == 1 && libs[chain] == 1) p->ko = (int16_t)last_taken;
     if (libs[chain] == 0) p->captures[other] += take(t, p, chain, own); /* suicide */
 }
 
@@ -212,6 +157,54 @@ bool go_ended(const struct game *g, const void *position) {
 }
 
 /* ---- legality ---- */
+
+/* What a stone of the player to move on an empty point would meet. */
+struct contact {
+    bool safe;        /* it has a liberty without taking anything */
+    int taken, own;   /* opponent chains that it takes; own chains whose last liberty it fills */
+    uint16_t take[4]; /* [taken] */
+    uint16_t die[4];  /* [own], which die with it if it is a suicide */
+};
+
+/* Stones of a chain beside a point. */
+static inline int chain_edges(const struct go_tables *t, const struct go_position *p, int point, int chain) {
+    const uint16_t *past = go_past(t, p), *head = go_head(t, p);
+    int edges = 0;
+    for (int i = 0; i < 4; i++) {
+        int q = t->neighbour[point][i], colour = past[q] & 3;
+        edges += (colour == GO_BLACK || colour == GO_WHITE) && head[q] == chain;
+    }
+    return edges;
+}
+
+static void add_chain(uint16_t *chains, int *count, int chain) {
+    for (int i = 0; i < *count; i++)
+        if (chains[i] == chain) return;
+    chains[(*count)++] = (uint16_t)chain;
+}
+
+static inline struct contact contact_at(const struct go_tables *t, const struct go_position *p, int point) {
+    const uint16_t *past = go_past(t, p), *head = go_head(t, p), *libs = go_libs(t, p);
+    struct contact c;
+    c.safe = false;
+    c.taken = c.own = 0;
+    for (int i = 0; i < 4; i++) {
+        int q = t->neighbour[point][i], colour = past[q] & 3;
+        if (colour == GO_EMPTY) c.safe = true;
+        if (colour == GO_EMPTY || colour == GO_EDGE) continue;
+        int chain = head[q];
+        bool last = libs[chain] <= 4 && libs[chain] == chain_edges(t, p, point, chain);
+        if (colour == p->to_play + 1) {
+            if (last)
+                add_chain(c.die, &c.own, chain);
+            else
+                c.safe = true;
+        } else if (last) {
+            add_chain(c.take, &c.taken, chain);
+        }
+    }
+    return c;
+}
 
 static uint64_t chain_hash(const struct go_tables *t, const struct go_position *p, int chain, int player) {
     const uint16_t *next = go_next(t, p);
@@ -246,7 +239,7 @@ static bool repeats(const struct go_tables *t, const struct go_position *p, int 
  * new board. */
 static bool stone_is_legal(const struct go_tables *t, const struct go_position *p, int point) {
     if (point == p->ko) return false;
-    struct contact c = contact_at(t, p, point, p->to_play);
+    struct contact c = contact_at(t, p, point);
     if (c.safe || c.taken) return !go_bit(go_used(t, p), point) || !repeats(t, p, point, &c);
     return t->suicide && c.own > 0 && !repeats(t, p, point, &c);
 }

@@ -49,7 +49,7 @@ void go_print(const struct game *g, const void *position, char *text, size_t siz
             char before = p->last == point ? '(' : column && p->last == point - 1 ? ')' : ' ';
             game_append(text, size, &used, "%c%c", before, ".XO"[go_at(g, position, point)]);
         }
-        game_append(text, size, &used, "%s %d\n", p->last == row * n + n - 1 ? ")" : "", n - row);
+        game_append(text, size, &used, "%c%d\n", p->last == row * n + n - 1 ? ')' : ' ', n - row);
     }
     print_columns(g, text, size, &used);
     game_append(text, size, &used, "%s to play, move %d, captures: black %d, white %d\n",

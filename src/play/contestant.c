@@ -29,17 +29,19 @@ enum status contestant_parse(struct contestant *c, const char *spec) {
     }
     if (take(&c->argument, "gtp:")) {
         c->kind = CONTESTANT_GTP;
-        if (!*c->argument) return status_fail(STATUS_USAGE, "gtp: needs a command, as in gtp:\"gnugo --mode gtp\"");
+        if (!*c->argument)
+            return status_fail(STATUS_USAGE, "gtp: needs a command, as in gtp:\"gnugo --mode gtp\"");
         return STATUS_OK;
     }
     c->kind = CONTESTANT_NETWORK;
     c->policy = take(&c->argument, "policy:");
     c->untrained = take(&c->argument, "untrained:");
     if (file_exists(c->argument)) return STATUS_OK;
-    return status_fail(STATUS_USAGE,
-                       "%s: no such file, nor one of random, random:gentle, uniform, policy:FILE, untrained:FILE, "
-                       "gtp:COMMAND",
-                       c->argument);
+    return status_fail(
+        STATUS_USAGE,
+        "%s: no such file, nor one of random, random:gentle, uniform, policy:FILE, untrained:FILE, "
+        "gtp:COMMAND",
+        c->argument);
 }
 
 enum status contestant_load(struct contestant *c, struct device *device, uint64_t seed,
@@ -59,18 +61,22 @@ static enum status check_shape(const struct contestant *c, const struct game *g)
     if (strcmp(own->name, g->name) == 0 && own->height == g->height && own->width == g->width &&
         own->planes == g->planes && own->actions == g->actions)
         return STATUS_OK;
-    return status_fail(STATUS_USAGE, "%s plays %s on %dx%d, but this match is %s on %dx%d", c->argument, own->name,
-                       own->width, own->height, g->name, g->width, g->height);
+    return status_fail(STATUS_USAGE, "%s plays %s on %dx%d, but this match is %s on %dx%d", c->argument,
+                       own->name, own->width, own->height, g->name, g->width, g->height);
 }
 
 enum status contestant_player(const struct contestant *c, const struct game *g,
                               const struct player_options *options, struct player *out) {
     struct player_options o = *options;
     switch (c->kind) {
-    case CONTESTANT_RANDOM: return player_random(o.seed, c->gentle, out);
-    case CONTESTANT_GTP: return player_gtp(c->argument, &o, out);
-    case CONTESTANT_UNIFORM: return player_network(g, NULL, NULL, &o, c->name, out);
-    case CONTESTANT_NETWORK: break;
+    case CONTESTANT_RANDOM:
+        return player_random(o.seed, c->gentle, out);
+    case CONTESTANT_GTP:
+        return player_gtp(c->argument, &o, out);
+    case CONTESTANT_UNIFORM:
+        return player_network(g, NULL, NULL, &o, c->name, out);
+    case CONTESTANT_NETWORK:
+        break;
     }
     TRY(check_shape(c, g));
     if (c->policy) o.simulations = 0;

@@ -2,8 +2,8 @@
  *
  *     FILE.h5            a network with tree search (a weights file, a checkpoint or a run directory)
  *     policy:FILE        the same network without search: its most likely move
- *     untrained:FILE     the same architecture with fresh weights, with search (policy:untrained:FILE: without)
- *     uniform            tree search that knows nothing: every move equally likely, every position even
+ *     untrained:FILE     the same architecture with fresh weights, with search (policy:untrained:FILE:
+ * without) uniform            tree search that knows nothing: every move equally likely, every position even
  *     random             any legal move; random:gentle does not fill its own eyes
  *     gtp:COMMAND        an outside engine
  *

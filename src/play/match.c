@@ -1,8 +1,9 @@
 /* Matches: many games, each opening with both colours, and what they say about who is stronger.
  *
- * The share of points is that of A, a draw counting half. Its interval is Wilson's (1927), which stays within [0, 1] and
- * is honest near its ends: centre (p + z^2/2n) / (1 + z^2/n), half width z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n) with
- * z = 1.96. Games of one opening are not independent, which makes the interval rather too wide than too narrow. */
+ * The share of points is that of A, a draw counting half. Its interval is Wilson's (1927), which stays within
+ * [0, 1] and is honest near its ends: centre (p + z^2/2n) / (1 + z^2/n), half width z sqrt(p(1-p)/n +
+ * z^2/4n^2) / (1 + z^2/n) with z = 1.96. Games of one opening are not independent, which makes the interval
+ * rather too wide than too narrow. */
 #include "match.h"
 
 #include <math.h>
@@ -52,7 +53,8 @@ double match_elo(double share) {
     return 400 * log10(share / (1 - share));
 }
 
-/* ---- records ---------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------
+ */
 
 static enum status write_record(const struct match *m, int number, const char *name_a, const char *name_b) {
     const struct match_game *mg = &m->games[number];
@@ -82,7 +84,8 @@ static enum status write_record(const struct match *m, int number, const char *n
     return s;
 }
 
-/* ---- playing ---------------------------------------------------------------------------------------------- */
+/* ---- playing ----------------------------------------------------------------------------------------------
+ */
 
 static bool stop_wanted(void *context) {
     struct match *m = context;
@@ -125,7 +128,8 @@ static void play_piece(void *context, int number) {
         note_game(m, number);
 }
 
-/* ---- the result ------------------------------------------------------------------------------------------- */
+/* ---- the result -------------------------------------------------------------------------------------------
+ */
 
 static void count_game(struct match_result *r, const struct match_game *mg) {
     r->games++;

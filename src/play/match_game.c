@@ -105,15 +105,16 @@ static enum status play_turn(struct referee *r, bool *over) {
     return play(r, action, over);
 }
 
-/* ---- the end ---------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------
+ */
 
 static bool ended_by_passes(const struct referee *r) {
     int count = r->out->count, pass = r->game->actions - 1;
     return count >= 2 && r->out->actions[count - 1] == pass && r->out->actions[count - 2] == pass;
 }
 
-/* Asks the players for dead stones. Where both can tell, only those that both name are dead. Returns how many stand
- * on the board. */
+/* Asks the players for dead stones. Where both can tell, only those that both name are dead. Returns how many
+ * stand on the board. */
 static enum status agree_on_dead(struct referee *r, uint8_t *dead, int *count, bool *over) {
     int points = r->game->width * r->game->height, told = 0;
     uint8_t board[GAME_ACTIONS_MAX], list[GAME_ACTIONS_MAX];

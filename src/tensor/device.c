@@ -147,11 +147,9 @@ void device_close(struct device *d) {
 
 void *device_alloc(struct device *d, size_t bytes) {
     void *memory = d->backend->alloc(d, bytes ? bytes : 1);
-    if (!memory) {
-        log_error("%s: out of memory asking for %.1f MiB: use a smaller batch or network", d->name,
-                  (double)bytes / (1 << 20));
-        exit(1);
-    }
+    if (!memory)
+        status_exit("%s: out of memory asking for %.1f MiB: use a smaller batch or network", d->name,
+                    (double)bytes / (1 << 20));
     return memory;
 }
 

@@ -1,0 +1,24 @@
+/* Every operation of ops.def with its case: an operation without check_NAME does not compile. */
+#ifndef TESTS_OPS_OPS_CASES_H
+#define TESTS_OPS_OPS_CASES_H
+
+#include "check_batchnorm.h"
+#include "check_conv.h"
+#include "check_elementwise.h"
+#include "check_loss.h"
+#include "check_optimiser.h"
+#include "harness.h"
+
+struct op_case {
+    const char *name;
+    void (*check)(struct harness *h);
+};
+
+static const struct op_case op_cases[] = {
+#define OP(name, args) {#name, check_##name},
+#include "tengen/ops.def"
+#undef OP
+};
+enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };
+
+#endif
