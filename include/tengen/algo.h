@@ -31,6 +31,8 @@ struct algo {
     /* The counter shown as progress besides iterations: "games", "steps". */
     const char *unit;
     double (*count)(const void *self);
+    /* Optional: the net that `tengen export --example` runs ("observation" in). */
+    struct net *(*net)(void *self);
     const char *test_config; /* INI text of a tiny run of seconds, for the tests that enumerate algorithms */
 };
 
@@ -54,5 +56,8 @@ enum status algo_train(const struct train_request *request) MUST_USE;
 /* Evaluates the newest checkpoint of a run (or a file) by its algorithm's protocol. */
 enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
                           const char *const *overrides, int override_count) MUST_USE;
+/* Writes the weights of a run's newest checkpoint (or of a file) to `to`; with `examples` > 0 also so many inputs and
+ * the network's outputs (group /example), to check readers by. */
+enum status algo_export(const char *run_or_file, const char *to, int examples) MUST_USE;
 
 #endif

@@ -70,6 +70,8 @@ void net_freeze(struct net *net, const char *prefix);
 /* Names a node whose values callers read, and whose gradient a training plan starts from. Always F32 to
  * callers. */
 void net_output(struct net *net, const char *name, int x);
+int net_outputs(const struct net *net);
+const char *net_output_name(const struct net *net, int i);
 
 /* ---- parameters -----------------------------------------------------------------------------------------
  */

@@ -22,13 +22,16 @@ struct playout {
     int to_play;    /* 0 black, 1 white */
     int ko;         /* the cell that may not be retaken; 0 for none */
     int stones[2];  /* on the board, by player */
-    int empty_count;
-    uint16_t empty[PLAYOUT_EMPTY_MAX + 1];              /* the empty cells, in any order */
-    uint16_t cell[PLAYOUT_CELLS];                       /* chain * 32 + colour, see playout.c */
-    uint16_t next[PLAYOUT_CELLS];                       /* of a stone: the next one of its chain, in a circle */
+    int empty_count, asleep_count;
+    uint16_t empty[PLAYOUT_EMPTY_MAX + 1]; /* the empty cells that are awake, in any order */
+    uint16_t asleep[PLAYOUT_EMPTY_MAX];    /* those that neither player would play at, see playout.c */
+    uint16_t cell[PLAYOUT_CELLS];          /* chain * 32 + colour, see playout.c */
+    uint16_t next[PLAYOUT_CELLS];          /* of a stone: the next one of its chain, in a circle */
+    uint16_t bed[PLAYOUT_CELLS];           /* of a sleeping cell: its place in asleep[], from 1; else 0 */
     struct playout_chain {
         uint16_t liberties; /* pairs of (stone, empty neighbour) */
         uint16_t stones;
+        uint32_t sleepers; /* whether there may be sleeping cells beside it */
     } chain[PLAYOUT_CELLS];
 };
 

@@ -49,7 +49,7 @@ struct run {
 };
 
 /* Sets a figure of this iteration's row. The first iteration decides what columns there are; one that is not
- * set later, or set to NaN, stays empty. `name` is kept. */
+ * set later is written as nan. `name` is kept. */
 void run_metric(struct run *run, const char *name, double value);
 /* The progress line's detail. */
 void run_detail(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

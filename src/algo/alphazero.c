@@ -460,6 +460,10 @@ static double alphazero_count(const void *self) {
     return (double)selfplay_totals(a->selfplay)->games;
 }
 
+static struct net *alphazero_net(void *self) {
+    return ((struct alphazero *)self)->net;
+}
+
 const struct algo algo_alphazero = {
     .name = "alphazero",
     .summary = "self-play with tree search teaches one residual network a board game",
@@ -474,10 +478,11 @@ const struct algo algo_alphazero = {
     .close = alphazero_close,
     .unit = "games",
     .count = alphazero_count,
+    .net = alphazero_net,
     .test_config =
         "[run]\niterations = 6\n[game]\nname = go\nsize = 5\nkomi = 0.5\n"
         "[net]\nblocks = 1\nchannels = 16\nvalue_hidden = 16\n"
         "[search]\nsimulations = 12\n"
-        "[selfplay]\ngames = 8\ngroup = 4\nmoves = 6\nfast_simulations = 4\n"
+        "[selfplay]\ngames = 8\ngroup = 4\nmoves = 30\nfast_simulations = 4\n"
         "[alphazero]\nbatch = 16\nstart_games = 4\nwindow_start = 8\nwindow = 16\nsample_every = 0\n",
 };

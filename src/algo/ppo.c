@@ -469,6 +469,10 @@ static double ppo_count(const void *self) {
     return (double)((const struct ppo *)self)->steps;
 }
 
+static struct net *ppo_net(void *self) {
+    return ((struct ppo *)self)->net;
+}
+
 const struct algo algo_ppo = {
     .name = "ppo",
     .summary = "proximal policy optimisation of one network that acts in many environments at once",
@@ -483,6 +487,7 @@ const struct algo algo_ppo = {
     .close = ppo_close,
     .unit = "steps",
     .count = ppo_count,
+    .net = ppo_net,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"
                    "[optimiser]\nkind = adam\nrate = 0.0025\nepsilon = 1e-5\nclip = 0.5\n"

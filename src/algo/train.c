@@ -4,18 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tengen/algo.h"
+#include "algo/session.h"
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
-
-/* A run with its algorithm, and the config that both read. */
-struct session {
-    const struct algo *algo;
-    void *self;
-    struct run run;
-    struct config *config;
-};
 
 static enum status unknown_algorithm(const char *where, const char *name) {
     const char *names[64];
@@ -34,7 +26,7 @@ static enum status unknown_algorithm(const char *where, const char *name) {
     return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; there are: %s", where, name, list);
 }
 
-static void session_close(struct session *s) {
+void session_close(struct session *s) {
     if (s->self) {
         s->algo->close(s->self);
         mem_free(s->self);
@@ -44,9 +36,8 @@ static void session_close(struct session *s) {
     *s = (struct session){0};
 }
 
-/* Binds and reads the config: text from `where`, then the overrides. */
-static enum status session_configure(struct session *s, const char *where, const char *text,
-                                     const char *const *overrides, int count) {
+enum status session_configure(struct session *s, const char *where, const char *text,
+                              const char *const *overrides, int count) {
     char name[CONFIG_TEXT] = "";
     static const char prefix[] = "run.algorithm=";
     config_peek(text, "run", "algorithm", name);
@@ -65,10 +56,35 @@ static enum status session_configure(struct session *s, const char *where, const
     return STATUS_OK;
 }
 
+enum status session_configure_from(struct session *s, const char *path, const char *const *overrides, int count) {
+    struct checkpoint_reader *r;
+    TRY(checkpoint_open(path, &r));
+    enum status status = session_configure(s, path, checkpoint_config(r), overrides, count);
+    checkpoint_close(r);
+    return status;
+}
+
+enum status session_restore(struct session *s, const char *path) {
+    struct checkpoint_reader *r;
+    TRY(checkpoint_open(path, &r));
+    TRY(queue_wait(s->run.queue)); /* nothing queued may write after what is loaded */
+    enum status status;
+    if (strcmp(checkpoint_kind(r), "checkpoint") == 0) {
+        status = checkpoint_get_long(r, "run/iteration", &s->run.iteration);
+        if (status == STATUS_OK) status = s->algo->load(s->self, r);
+    } else {
+        status = s->algo->init_weights(s->self, r);
+    }
+    checkpoint_close(r);
+    return status;
+}
+
 static enum status save(struct session *s) {
-    char path[640], *text = config_text(s->config);
+    char path[640];
     struct checkpoint_writer *w;
+    TRY(queue_wait(s->run.queue));
     run_checkpoint_path(&s->run, s->run.iteration, path, sizeof path);
+    char *text = config_text(s->config);
     enum status status = checkpoint_create(path, "checkpoint", text, &w);
     mem_free(text);
     TRY(status);
@@ -79,28 +95,24 @@ static enum status save(struct session *s) {
     return STATUS_OK;
 }
 
-/* The state of a checkpoint into an opened algorithm. */
-static enum status restore(struct session *s, const char *path) {
-    struct checkpoint_reader *r;
-    TRY(checkpoint_open(path, &r));
-    enum status status = checkpoint_get_long(r, "run/iteration", &s->run.iteration);
-    if (status == STATUS_OK) status = s->algo->load(s->self, r);
-    checkpoint_close(r);
-    return status == STATUS_OK ? status : status_context(status, "%s", path);
-}
+/* ---- where a run begins ---------------------------------------------------------------------------------- */
 
-static enum status config_of_checkpoint(const char *path, char **text) {
-    struct checkpoint_reader *r;
-    TRY(checkpoint_open(path, &r));
-    enum status s = strcmp(checkpoint_kind(r), "checkpoint") == 0
-                        ? STATUS_OK
-                        : status_fail(STATUS_USAGE,
-                                      "%s: holds weights alone, which cannot be resumed; start a new run from them "
-                                      "with `tengen train CONFIG --init %s`",
-                                      path, path);
-    if (s == STATUS_OK) *text = mem_string(checkpoint_config(r));
-    checkpoint_close(r);
-    return s;
+/* What `tengen train` is doing, beside the session. */
+struct training {
+    struct session session;
+    bool resumed; /* goes on in the directory of its checkpoint */
+    int64_t saved; /* iteration of the newest checkpoint */
+};
+
+/* The directory goes into the config, too, so that the copy in a checkpoint is whole. */
+static enum status set_dir(struct session *s, const char *dir) {
+    size_t length = strlen(dir);
+    while (length > 1 && dir[length - 1] == '/') length--;
+    if (length >= sizeof s->run.config.dir)
+        return status_fail(STATUS_USAGE, "run.dir = %s: is longer than %zu bytes", dir, sizeof s->run.config.dir - 1);
+    snprintf(s->run.dir, sizeof s->run.dir, "%.*s", (int)length, dir);
+    snprintf(s->run.config.dir, sizeof s->run.config.dir, "%.*s", (int)length, s->run.dir);
+    return STATUS_OK;
 }
 
 /* runs/NAME for a config named NAME.ini. */
@@ -111,45 +123,83 @@ static void default_dir(const char *config_path, char *dir, size_t size) {
     mem_free(copy);
 }
 
-static enum status open_new(struct session *s, const struct train_request *q) {
-    char *text;
+static enum status init_weights(struct session *s, const char *path) {
+    struct checkpoint_reader *r;
+    TRY(checkpoint_open(path, &r));
+    enum status status = s->algo->init_weights(s->self, r);
+    checkpoint_close(r);
+    return status == STATUS_OK ? status : status_context(status, "--init");
+}
+
+/* Nothing is written before everything has been built. */
+static enum status open_new(struct training *t, const struct train_request *q) {
+    struct session *s = &t->session;
+    char *text, dir[512];
     size_t size;
     TRY(file_read(q->config_path, &text, &size));
     enum status status = session_configure(s, q->config_path, text, q->overrides, q->override_count);
     mem_free(text);
     TRY(status);
-    /* The copy that a checkpoint keeps names the directory too, so that a resume finds it. */
-    if (!s->run.config.dir[0]) default_dir(q->config_path, s->run.config.dir, sizeof s->run.config.dir);
-    snprintf(s->run.dir, sizeof s->run.dir, "%s", s->run.config.dir);
+    default_dir(q->config_path, dir, sizeof dir);
+    TRY(set_dir(s, s->run.config.dir[0] ? s->run.config.dir : dir));
     TRY(run_check_new(s->run.dir));
     TRY(run_open_device(&s->run));
     TRY(s->algo->open(s->self, &s->run));
-    if (!q->init) return STATUS_OK;
-    struct checkpoint_reader *r;
-    TRY(checkpoint_open(q->init, &r));
-    status = s->algo->init_weights(s->self, r);
-    checkpoint_close(r);
-    return status == STATUS_OK ? status : status_context(status, "--init %s", q->init);
+    return q->init ? init_weights(s, q->init) : STATUS_OK;
 }
 
-static enum status open_resumed(struct session *s, const struct train_request *q) {
-    char path[1024], *text;
-    TRY(run_find_checkpoint(q->resume, path, sizeof path));
-    TRY(config_of_checkpoint(path, &text));
-    enum status status = session_configure(s, path, text, q->overrides, q->override_count);
-    mem_free(text);
-    TRY(status);
-    /* A run that was moved goes on where it lies now. */
-    bool elsewhere = false;
+static const char *override_of(const struct train_request *q, const char *prefix) {
+    const char *value = NULL;
     for (int i = 0; i < q->override_count; i++)
-        elsewhere |= strncmp(q->overrides[i], "run.dir=", 8) == 0;
-    if (file_is_folder(q->resume) && !elsewhere)
-        snprintf(s->run.config.dir, sizeof s->run.config.dir, "%s", q->resume);
-    snprintf(s->run.dir, sizeof s->run.dir, "%s", s->run.config.dir);
+        if (strncmp(q->overrides[i], prefix, strlen(prefix)) == 0) value = q->overrides[i] + strlen(prefix);
+    return value;
+}
+
+/* The run that a checkpoint belongs to, from where it lies now: RUN/checkpoints/NUMBER.h5. False if it lies alone. */
+static bool run_of_checkpoint(const char *path, char *dir, size_t size) {
+    char *copy = mem_string(path), *folder = dirname(copy);
+    size_t length = strlen(folder), tail = strlen("checkpoints");
+    bool within = length >= tail && strcmp(folder + length - tail, "checkpoints") == 0 &&
+                  (length == tail || folder[length - tail - 1] == '/');
+    if (within) snprintf(dir, size, "%s", dirname(folder));
+    mem_free(copy);
+    return within;
+}
+
+static enum status check_resumable(const char *path) {
+    struct checkpoint_reader *r;
+    TRY(checkpoint_open(path, &r));
+    bool whole = strcmp(checkpoint_kind(r), "checkpoint") == 0;
+    checkpoint_close(r);
+    if (whole) return STATUS_OK;
+    return status_fail(STATUS_USAGE,
+                       "%s: holds weights alone, which cannot be resumed; start a new run from them with `tengen train "
+                       "CONFIG --init %s`",
+                       path, path);
+}
+
+/* Another run.dir makes a branch: a new run that begins with the state of the checkpoint. */
+static enum status open_resumed(struct training *t, const struct train_request *q) {
+    struct session *s = &t->session;
+    char path[1024], origin[512] = "";
+    TRY(run_find_checkpoint(q->resume, path, sizeof path));
+    TRY(check_resumable(path));
+    TRY(session_configure_from(s, path, q->overrides, q->override_count));
+    const char *dir = override_of(q, "run.dir=");
+    bool within = run_of_checkpoint(path, origin, sizeof origin);
+    if (!within && !dir)
+        return status_fail(STATUS_USAGE, "%s: lies in no run's folder; say where to go on with run.dir=FOLDER", path);
+    TRY(set_dir(s, dir ? dir : origin));
+    t->resumed = within && strcmp(s->run.dir, origin) == 0;
+    if (!t->resumed) TRY(run_check_new(s->run.dir));
     TRY(run_open_device(&s->run));
     TRY(s->algo->open(s->self, &s->run));
-    return restore(s, path);
+    TRY(session_restore(s, path));
+    t->saved = t->resumed ? s->run.iteration : -1;
+    return STATUS_OK;
 }
+
+/* ---- the loop -------------------------------------------------------------------------------------------- */
 
 static bool save_is_due(const struct session *s, double last_save) {
     const struct run_config *c = &s->run.config;
@@ -162,38 +212,62 @@ static bool out_of_time(const struct session *s) {
     return minutes > 0 && clock_now() - s->run.started >= 60 * minutes;
 }
 
-/* Iterates until the end, a limit or a signal; what is done is saved. */
-static enum status loop(struct session *s, bool quiet) {
+/* One iteration and what follows it. */
+static enum status step(struct training *t, double *last_save) {
+    struct session *s = &t->session;
     struct run *run = &s->run;
-    double last_save = clock_now();
-    int64_t saved = -1;
+    TRY(s->algo->iterate(s->self, run));
+    run->iteration++;
+    TRY(run_write_metrics(run));
+    if (!save_is_due(s, *last_save)) return STATUS_OK;
+    TRY(save(s));
+    t->saved = run->iteration;
+    *last_save = clock_now();
+    return STATUS_OK;
+}
+
+static void show(struct progress *p, const struct session *s, double first_count) {
+    const struct run *run = &s->run;
+    if (!progress_due(p) && run->iteration < run->config.iterations) return;
+    double count = s->algo->count(s->self), spent = clock_now() - p->start;
+    progress_update(p, (double)run->iteration, (double)run->config.iterations, "%lld/%lld, %.0f %s (%.3g/s)  %s",
+                    (long long)run->iteration, (long long)run->config.iterations, count, s->algo->unit,
+                    spent > 0 ? (count - first_count) / spent : 0, run->detail);
+}
+
+/* What went wrong, where, and what is left. */
+static enum status explain(const struct training *t, enum status status) {
+    const struct run *run = &t->session.run;
+    char path[640] = "";
+    run_checkpoint_path(run, t->saved, path, sizeof path);
+    const char *remedy = status == STATUS_NUMERIC ? " with a smaller optimiser.rate, or with optimiser.clip" : "";
+    char why[1024];
+    snprintf(why, sizeof why, "%s", status_text());
+    return status_fail(status, "iteration %lld: %s; %s is intact: go on from it by `tengen train --resume %s`%s",
+                       (long long)run->iteration + 1, why, path, run->dir, remedy);
+}
+
+/* Iterates until the end, a limit or a signal; what is done is saved. A run saves its beginning, too: a folder that
+ * cannot be written to, or a disk too small, shows before the work is done. */
+static enum status loop(struct training *t, bool quiet) {
+    struct session *s = &t->session;
+    struct run *run = &s->run;
     struct progress progress;
-    progress_start(&progress, s->algo->name);
-    run_catch_signals();
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && run->iteration < run->config.iterations && !run_stop_requested() && !out_of_time(s)) {
-        status = s->algo->iterate(s->self, run);
+    if (t->saved != run->iteration) TRY(save(s));
+    t->saved = run->iteration;
+    double last_save = clock_now(), first_count = s->algo->count(s->self);
+    progress_start(&progress, s->algo->name);
+    if (!quiet) show(&progress, s, first_count);
+    run_catch_signals();
+    while (run->iteration < run->config.iterations && !run_stop_requested() && !out_of_time(s)) {
+        status = step(t, &last_save);
         if (status != STATUS_OK) break;
-        run->iteration++;
-        status = run_write_metrics(run);
-        if (status == STATUS_OK && save_is_due(s, last_save)) {
-            status = save(s);
-            last_save = clock_now();
-            saved = run->iteration;
-        }
-        if (!quiet)
-            progress_update(&progress, (double)run->iteration, (double)run->config.iterations, "%.0f %s  %s",
-                            s->algo->count(s->self), s->algo->unit, run->detail);
+        if (!quiet) show(&progress, s, first_count);
     }
     if (!quiet) progress_end(&progress);
-    if (status == STATUS_NUMERIC)
-        return status_context(status,
-                              "iteration %lld: the checkpoints before it are intact; resume from one of %s/checkpoints "
-                              "with a smaller optimiser.rate or with optimiser.clip",
-                              (long long)run->iteration + 1, run->dir);
-    TRY(status);
-    if (saved != run->iteration) TRY(save(s));
-    return STATUS_OK;
+    if (status == STATUS_OK && t->saved != run->iteration) status = save(s);
+    return status == STATUS_OK ? status : explain(t, status);
 }
 
 static enum status report_end(const struct session *s) {
@@ -202,50 +276,37 @@ static enum status report_end(const struct session *s) {
     progress_duration(clock_now() - run->started, spent, sizeof spent);
     bool complete = run->iteration >= run->config.iterations;
     log_info("%s after %lld of %lld iterations, %.0f %s, %s; saved in %s", complete ? "done" : "stopped",
-             (long long)run->iteration, (long long)run->config.iterations, s->algo->count(s->self), s->algo->unit, spent,
-             run->dir);
+             (long long)run->iteration, (long long)run->config.iterations, s->algo->count(s->self), s->algo->unit,
+             spent, run->dir);
     if (complete) return STATUS_OK;
+    if (run_stop_requested())
+        return status_fail(STATUS_INTERRUPTED, "interrupted and saved; go on with: tengen train --resume %s", run->dir);
     log_info("go on with: tengen train --resume %s", run->dir);
-    if (run_stop_requested()) return status_fail(STATUS_INTERRUPTED, "interrupted; %s is saved", run->dir);
     return STATUS_OK;
 }
 
-enum status algo_train(const struct train_request *q) {
-    struct session s = {0};
-    enum status status = q->resume ? open_resumed(&s, q) : open_new(&s, q);
-    if (status == STATUS_OK && q->resume && s.run.iteration >= s.run.config.iterations) {
+static enum status train(struct training *t, const struct train_request *q) {
+    struct session *s = &t->session;
+    TRY(q->resume ? open_resumed(t, q) : open_new(t, q));
+    if (t->resumed && s->run.iteration >= s->run.config.iterations) {
         log_info("%s is complete: %lld of %lld iterations; to go on: tengen train --resume %s run.iterations=MORE",
-                 s.run.dir, (long long)s.run.iteration, (long long)s.run.config.iterations, q->resume);
-        session_close(&s);
+                 s->run.dir, (long long)s->run.iteration, (long long)s->run.config.iterations, s->run.dir);
         return STATUS_OK;
     }
-    if (status == STATUS_OK) {
-        char *text = config_text(s.config);
-        status = run_open_dir(&s.run, text, q->resume != NULL);
-        mem_free(text);
-    }
-    if (status == STATUS_OK) {
-        log_info("%s: %s on %s, %d threads, in %s", q->resume ? "resuming" : "training", s.algo->name,
-                 s.run.device->name, pool_threads(s.run.pool), s.run.dir);
-        status = loop(&s, q->quiet);
-    }
-    if (status == STATUS_OK) status = report_end(&s);
-    session_close(&s);
-    return status;
+    char *text = config_text(s->config);
+    enum status status = run_open_dir(&s->run, text, t->resumed);
+    mem_free(text);
+    TRY(status);
+    log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training", s->algo->name,
+             s->run.dir, (long long)s->run.iteration, s->run.device->name, pool_threads(s->run.pool));
+    for (int i = 0; i < q->override_count; i++) log_info("  %s", q->overrides[i]);
+    TRY(loop(t, q->quiet));
+    return report_end(s);
 }
 
-enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
-                          const char *const *overrides, int override_count) {
-    char path[1024], *text;
-    TRY(run_find_checkpoint(run_or_file, path, sizeof path));
-    TRY(config_of_checkpoint(path, &text));
-    struct session s = {0};
-    enum status status = session_configure(&s, path, text, overrides, override_count);
-    mem_free(text);
-    if (status == STATUS_OK) status = run_open_device(&s.run);
-    if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
-    if (status == STATUS_OK) status = restore(&s, path);
-    if (status == STATUS_OK) status = s.algo->evaluate(s.self, &s.run, episodes, report);
-    session_close(&s);
+enum status algo_train(const struct train_request *q) {
+    struct training t = {.saved = -1};
+    enum status status = train(&t, q);
+    session_close(&t.session);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "play/contestant.h"
+#include "play/thinker.h"
 #include "tengen/mem.h"
 #include "tengen/run.h"
 
@@ -67,17 +68,6 @@ static enum status read_options(struct options *o, struct match_command *m) {
     return option_done(o);
 }
 
-static enum status parse_precision(const char *text, enum precision *out) {
-    static const char *const names[] = {"f32", "bf16", "auto"};
-    static const enum precision values[] = {PRECISION_F32, PRECISION_BF16, PRECISION_AUTO};
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) != 0) continue;
-        *out = values[i];
-        return STATUS_OK;
-    }
-    return status_fail(STATUS_USAGE, "--precision %s: not one of auto, f32, bf16", text);
-}
-
 /* ---- setting up -------------------------------------------------------------------------------------------
  */
 
@@ -119,7 +109,7 @@ static enum status make_players(const struct match_command *m, struct match_setu
                                .start_seconds = m->start_seconds};
     config_defaults(search_config_keys, &o.search);
     o.search.leaves = (int)m->leaves;
-    TRY(parse_precision(m->precision, &o.precision));
+    TRY(precision_parse(m->precision, &o.precision));
     s->workers = m->threads ? (int)m->threads : thread_cores();
     if (s->workers > m->games) s->workers = (int)m->games;
     if (s->workers > WORKERS_MAX) s->workers = WORKERS_MAX;

@@ -303,3 +303,12 @@ void net_print(const struct net *net, FILE *out) {
         fprintf(out, "output %s: node %d\n", net->outputs[i].name, net->outputs[i].node);
     fprintf(out, "%zu parameters, %.3f GFLOP a sample\n", net_parameters(net), net_flops(net) * 1e-9);
 }
+
+int net_outputs(const struct net *net) {
+    return net->output_count;
+}
+
+const char *net_output_name(const struct net *net, int i) {
+    ENSURE(i >= 0 && i < net->output_count, "net %s has no output %d", net->name, i);
+    return net->outputs[i].name;
+}

@@ -7,12 +7,12 @@
 
 enum { BATCHNORM_PIECES = 64 };
 
-/* ---- y = act(x scale + shift + r), by channel ------------------------------------------------------------- */
+/* ---- y = act((x - mean) scale + beta + r), by channel ----------------------------------------------------- */
 
 struct affine_context {
     struct cpu_rows rows;
     struct tensor y, x, r;
-    const float *scale, *shift; /* [wide] */
+    const float *mean, *scale, *beta; /* [wide] */
     enum activation act;
 };
 
@@ -20,15 +20,15 @@ static void affine_block(void *context, size_t at, int column, int n) {
     const struct affine_context *c = context;
     float x_buffer[CPU_BLOCK], r_buffer[CPU_BLOCK], out[CPU_BLOCK];
     const float *x = cpu_read(c->x, at, (size_t)n, x_buffer);
-    const float *scale = c->scale + column, *shift = c->shift + column;
+    const float *mean = c->mean + column, *scale = c->scale + column, *beta = c->beta + column;
     float *y = cpu_target(c->y, at, out);
     if (tensor_is(c->r)) {
         const float *r = cpu_read(c->r, at, (size_t)n, r_buffer);
         IVDEP
-        for (int i = 0; i < n; i++) y[i] = x[i] * scale[i] + shift[i] + r[i];
+        for (int i = 0; i < n; i++) y[i] = (x[i] - mean[i]) * scale[i] + (beta[i] + r[i]);
     } else {
         IVDEP
-        for (int i = 0; i < n; i++) y[i] = x[i] * scale[i] + shift[i];
+        for (int i = 0; i < n; i++) y[i] = (x[i] - mean[i]) * scale[i] + beta[i];
     }
     cpu_activate_block(y, (size_t)n, c->act);
     cpu_written(c->y, at, (size_t)n, y);
@@ -39,7 +39,7 @@ static void affine_piece(void *context, int i) {
     cpu_rows_piece(&c->rows, i, affine_block, context);
 }
 
-/* scale = gamma rstd, shift = beta - mean scale, where rstd is given or made from the variance. */
+/* scale = gamma rstd, where rstd is given or made from the variance. */
 static void affine(struct queue *q, struct tensor y, struct tensor x, struct tensor r, const float *mean,
                    const float *rstd, const float *var, float epsilon, const float *gamma, const float *beta,
                    enum activation act) {
@@ -47,17 +47,14 @@ static void affine(struct queue *q, struct tensor y, struct tensor x, struct ten
     struct affine_context c = {
         .rows = cpu_rows_cut(tensor_count(x), channels, 1 << 20), .y = y, .x = x, .r = r, .act = act};
     size_t wide = (size_t)c.rows.wide;
-    float *scale = cpu_shared_scratch(q, SCRATCH_INPUTS, 2 * wide * sizeof(float)), *shift = scale + wide;
-    for (int j = 0; j < channels; j++) {
-        scale[j] = gamma[j] * (rstd ? rstd[j] : 1.0f / sqrtf(var[j] + epsilon));
-        shift[j] = beta[j] - mean[j] * scale[j];
-    }
-    for (size_t j = (size_t)channels; j < wide; j++) {
-        scale[j] = scale[j - (size_t)channels];
-        shift[j] = shift[j - (size_t)channels];
-    }
+    float *wides = cpu_shared_scratch(q, SCRATCH_INPUTS, 3 * wide * sizeof(float)), *scale = wides + 2 * wide;
+    cpu_rows_repeat(&c.rows, wides, mean);
+    cpu_rows_repeat(&c.rows, wides + wide, beta);
+    for (int j = 0; j < channels; j++) scale[j] = gamma[j] * (rstd ? rstd[j] : 1.0f / sqrtf(var[j] + epsilon));
+    for (size_t j = (size_t)channels; j < wide; j++) scale[j] = scale[j - (size_t)channels];
+    c.mean = wides;
+    c.beta = wides + wide;
     c.scale = scale;
-    c.shift = shift;
     pool_run(q->pool, c.rows.pieces, affine_piece, &c);
 }
 

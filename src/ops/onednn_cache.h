@@ -52,6 +52,10 @@ struct onednn_slot {
 /* The queue's slot for a key; NULL where the library has no kernel. Called by the queue's thread, outside pool_run. */
 struct onednn_slot *onednn_slot(struct queue *q, const struct onednn_key *key);
 
+/* Visits the device's kernels, for tests and benchmarks: which implementation does the library choose? */
+void onednn_kernels(struct device *device, void (*visit)(void *context, const struct onednn_kernel *kernel),
+                    void *context);
+
 /* The weights in the slot's layout. Called by the queue's thread, outside pool_run. */
 dnnl_memory_t onednn_pack(struct queue *q, const struct onednn_slot *slot, struct tensor weights);
 

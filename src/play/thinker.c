@@ -56,27 +56,39 @@ int thinker_choose(struct thinker *t, const void *position, struct rng *rng) {
     return search_choose(t->search, t->options.temperature, rng);
 }
 
-int thinker_policy_move(struct thinker *t, const void *position, float temperature, struct rng *rng) {
+float thinker_evaluate(struct thinker *t, const void *position, float *probabilities) {
     const struct game *g = t->game;
     struct evaluator *e = t->evaluator;
     const float *logits, *values;
     g->encode(g, position, 0, e->planes(e->context, 0));
     e->evaluate(e->context, 0, 1, &logits, &values);
-    ENSURE(g->legal(g, position, t->legal) > 0, "no move to choose: the game has ended");
-
-    int best = -1;
+    ENSURE(g->legal(g, position, t->legal) > 0, "nothing to evaluate: the game has ended");
+    float most = -INFINITY, sum = 0;
     for (int a = 0; a < g->actions; a++)
-        if (t->legal[a] && (best < 0 || logits[a] > logits[best])) best = a;
+        if (t->legal[a]) most = fmaxf(most, logits[a]);
+    for (int a = 0; a < g->actions; a++)
+        sum += probabilities[a] = t->legal[a] ? expf(logits[a] - most) : 0;
+    for (int a = 0; a < g->actions; a++)
+        probabilities[a] /= sum;
+    return values[0];
+}
+
+int thinker_policy_move(struct thinker *t, const void *position, float temperature, struct rng *rng) {
+    const struct game *g = t->game;
+    float p[GAME_ACTIONS_MAX], sum = 0;
+    int best = -1;
+    thinker_evaluate(t, position, p);
+    for (int a = 0; a < g->actions; a++)
+        if (t->legal[a] && (best < 0 || p[a] > p[best])) best = a;
     if (temperature <= 0) return best;
 
-    double sum = 0;
+    float most = p[best];
     for (int a = 0; a < g->actions; a++)
-        if (t->legal[a]) sum += exp((double)(logits[a] - logits[best]) / (double)temperature);
-    double left = (double)rng_uniform(rng) * sum;
+        sum += p[a] = powf(p[a] / most, 1 / temperature);
+    float left = rng_uniform(rng) * sum;
     for (int a = 0; a < g->actions; a++) {
-        if (!t->legal[a]) continue;
-        left -= exp((double)(logits[a] - logits[best]) / (double)temperature);
-        if (left < 0) return a;
+        left -= p[a];
+        if (t->legal[a] && left < 0) return a;
     }
     return best; /* only by rounding */
 }

@@ -28,6 +28,9 @@ void thinker_advance(struct thinker *t, int action);
 /* The move to play at `position`, which is the one the thinker stands at. The root may be solved, or have one
  * move. */
 int thinker_choose(struct thinker *t, const void *position, struct rng *rng);
+/* The evaluator's view of a position: probabilities[actions] over the legal moves; returns the value for the
+ * player to move. */
+float thinker_evaluate(struct thinker *t, const void *position, float *probabilities);
 /* The policy's own choice, by temperature or the best. */
 int thinker_policy_move(struct thinker *t, const void *position, float temperature, struct rng *rng);
 

@@ -128,10 +128,7 @@ enum status run_write_metrics(struct run *run) {
     fprintf(f->metrics, "%lld,%.3f", (long long)run->iteration, f->seconds_before + clock_now() - run->started);
     for (int i = 0; i < f->header_count; i++) {
         double value = metric_of(run, f->header[i]);
-        if (isnan(value))
-            fputc(',', f->metrics);
-        else
-            fprintf(f->metrics, ",%.9g", value);
+        fprintf(f->metrics, isnan(value) ? ",nan" : ",%.9g", value);
     }
     fputc('\n', f->metrics);
     run->columns = 0;

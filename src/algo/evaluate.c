@@ -1,0 +1,77 @@
+/* What is done with a finished checkpoint: evaluation by the algorithm's protocol, and export of its weights. */
+#include <stdio.h>
+#include <string.h>
+
+#include "algo/session.h"
+#include "tengen/mem.h"
+
+enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
+                          const char *const *overrides, int override_count) {
+    char path[1024];
+    TRY(run_find_checkpoint(run_or_file, path, sizeof path));
+    struct session s = {0};
+    enum status status = session_configure_from(&s, path, overrides, override_count);
+    if (status == STATUS_OK) status = run_open_device(&s.run);
+    if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
+    if (status == STATUS_OK) status = session_restore(&s, path);
+    if (status == STATUS_OK) status = s.algo->evaluate(s.self, &s.run, episodes, report);
+    session_close(&s);
+    return status;
+}
+
+static void put_example(struct checkpoint_writer *w, struct queue *q, const char *name, struct tensor t) {
+    char path[96];
+    int64_t dims[TENSOR_RANK];
+    float *host = MEM_NEW(float, tensor_count(t));
+    queue_download(q, host, t);
+    for (int i = 0; i < t.rank; i++) dims[i] = t.dims[i];
+    snprintf(path, sizeof path, "example/%s", name);
+    checkpoint_put(w, path, DTYPE_F32, t.rank, dims, host, NULL);
+    mem_free(host);
+}
+
+/* /example: inputs drawn at random, and what the network of the checkpoint makes of them. */
+static enum status put_examples(struct session *s, struct checkpoint_writer *w, int count) {
+    struct net *net = s->algo->net ? s->algo->net(s->self) : NULL;
+    if (!net) return status_fail(STATUS_USAGE, "algorithm %s has no network to give examples of", s->algo->name);
+    struct queue *q = s->run.queue;
+    struct plan *plan;
+    TRY(plan_create(net, q, PLAN_INFER, PRECISION_F32, count, &plan));
+    struct tensor input = plan_input(plan, "observation");
+    float *host = MEM_NEW(float, tensor_count(input));
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    for (size_t i = 0; i < tensor_count(input); i++) host[i] = rng_uniform(&rng);
+    queue_upload(q, input, host);
+    mem_free(host);
+    plan_forward(plan, count);
+    put_example(w, q, "observation", input);
+    for (int i = 0; i < net_outputs(net); i++)
+        put_example(w, q, net_output_name(net, i), plan_output(plan, net_output_name(net, i)));
+    plan_free(plan);
+    return STATUS_OK;
+}
+
+enum status algo_export(const char *run_or_file, const char *to, int examples) {
+    static const char *const plain[] = {"run.device=cpu", "run.precision=f32"};
+    char path[1024];
+    struct checkpoint_writer *w;
+    struct session s = {0};
+    TRY(run_find_checkpoint(run_or_file, path, sizeof path));
+    if (examples == 0) return checkpoint_export(path, to);
+    enum status status = session_configure_from(&s, path, plain, 2);
+    if (status == STATUS_OK) status = run_open_device(&s.run);
+    if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
+    if (status == STATUS_OK) status = session_restore(&s, path);
+    if (status == STATUS_OK) {
+        status = checkpoint_export_begin(path, to, &w);
+        if (status == STATUS_OK) {
+            status = put_examples(&s, w, examples);
+            if (status == STATUS_OK)
+                status = checkpoint_commit(w);
+            else
+                checkpoint_abandon(w);
+        }
+    }
+    session_close(&s);
+    return status;
+}
