@@ -49,7 +49,8 @@ const void *search_root(const struct search *s); /* the root's position */
 
 /* One move's thinking. noise: Dirichlet noise at the root (self-play). Draws come from *rng only, which must
  * live until the thinking is complete. Visits of a reused tree count towards `simulations`, the root's own
- * evaluation does not: 0 simulations evaluate the root and nothing else. A proved root is complete at once. */
+ * evaluation does not: 0 simulations evaluate the root and nothing else. A proved root is complete at once.
+ */
 void search_begin(struct search *s, int simulations, bool noise, struct rng *rng);
 /* Selects up to `max` leaves that need the network and writes each one's planes at planes + i * stride
  * (floats). Terminal and proved leaves are backed up inside. Returns how many; 0 when the thinking is
@@ -63,8 +64,8 @@ bool search_done(const struct search *s);
 
 /* ---- results, for the root ---- */
 int search_visits(const struct search *s, int *visits); /* visits[actions]; returns their sum */
-/* Training target: shares of the visits; a proved win puts all on winning moves, and proved losses get nothing
- * where there is another move. */
+/* Training target: shares of the visits; a proved win puts all on winning moves, and proved losses get
+ * nothing where there is another move. */
 void search_policy(const struct search *s, float *policy);
 /* The network's policy at the root, without noise; zeros before the root's evaluation. */
 void search_prior(const struct search *s, float *policy);

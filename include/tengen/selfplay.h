@@ -6,14 +6,14 @@
  * to do; since an evaluation does not depend on the batch it came in, the games are the same whatever the
  * number of threads.
  *
- * Rounds: a round is a fixed number of network calls a group, every one with a full batch: a slot that has
- * finished a move thinks about the next, and one that has finished a game begins another. `moves` sets the
- * number: that many moves of average cost (with reused trees a round plays more). Trees are cleared at the end
- * of a round, since the network is about to change, so that the state between rounds is only the moves so far,
- * saved and loaded as plain records; a search that the end cut off is made anew in the next round with the
- * same draws. That wastes half a search a slot and round, so `moves` should not be small: 2% at 32 moves with
- * 200 simulations for a quarter of the moves and 32 for the others. (Playing the same number of moves in each
- * slot would instead let the batch shrink to the slowest slots at the end of every round.)
+ * Rounds: a round is a fixed number of network calls a group. A slot that has finished a move thinks about
+ * the next, and one that has finished a game begins another, so that batches are full; only near the end of
+ * the round they shrink, when a slot's next search could not come to its end and is left to the next round.
+ * `moves` sets the number of calls: that many moves of average cost (with reused trees a round plays more).
+ * Trees are cleared at the end of a round, since the network is about to change, so that the state between
+ * rounds is only the moves so far, saved and loaded as plain records. (Playing the same number of moves in
+ * each slot would instead let the batch shrink to the slowest slots: 40% of the calls at 8 moves and 25% full
+ * searches.)
  */
 #ifndef TENGEN_SELFPLAY_H
 #define TENGEN_SELFPLAY_H
@@ -24,7 +24,7 @@
 #define SELFPLAY_CONFIG(F, S)                                                                                \
     F(S, int, games, 128, 1, 65536, "games played at once")                                                  \
     F(S, int, group, 32, 1, 4096, "games of a group: the batch of a network call (a divisor of games)")      \
-    F(S, int, moves, 32, 1, 100000, "length of a round: network calls as for so many moves of every game")    \
+    F(S, int, moves, 32, 1, 100000, "length of a round: network calls as for so many moves of every game")   \
     F(S, float, full_probability, 0.25, 0, 1,                                                                \
       "playout-cap randomisation: share of moves searched in full, with noise, and learnt from; 1: all")     \
     F(S, int, fast_simulations, 32, 1, 1000000, "simulations of the other moves")                            \
@@ -56,8 +56,9 @@ void game_record_free(struct game_record *r);
 struct selfplay_stats {
     uint64_t games, moves, simulations, evaluations;
     double network_seconds, total_seconds; /* summed over threads, idle ones too; of this process */
-    uint64_t resigned, played_out;          /* games that ended by resignation; that could not */
-    uint64_t would_resign, false_positives; /* of those played out: fell below the threshold; and did not lose */
+    uint64_t resigned, played_out;         /* games that ended by resignation; that could not */
+    uint64_t would_resign,
+        false_positives; /* of those played out: fell below the threshold; and did not lose */
     double draws, first_player_wins;
     double length_sum;
 };

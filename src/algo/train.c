@@ -228,7 +228,7 @@ static enum status step(struct training *t, double *last_save) {
 
 static void show(struct progress *p, const struct session *s, double first_count) {
     const struct run *run = &s->run;
-    if (!progress_due(p) && run->iteration < run->config.iterations) return;
+    if (p->begun && !progress_due(p) && run->iteration < run->config.iterations) return;
     double count = s->algo->count(s->self), spent = clock_now() - p->start;
     progress_update(p, (double)run->iteration, (double)run->config.iterations, "%lld/%lld, %.0f %s (%.3g/s)  %s",
                     (long long)run->iteration, (long long)run->config.iterations, count, s->algo->unit,

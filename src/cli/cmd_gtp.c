@@ -37,7 +37,8 @@ static enum status read_options(struct options *o, struct gtp_command_line *c) {
     const char *more = option_word(o);
     if (more) return status_fail(STATUS_USAGE, "what is \"%s\"?", more);
     if (!c->player) c->player = "network";
-    if (strcmp(c->player, "network") != 0 && strcmp(c->player, "random") != 0 && strcmp(c->player, "uniform") != 0)
+    if (strcmp(c->player, "network") != 0 && strcmp(c->player, "random") != 0 &&
+        strcmp(c->player, "uniform") != 0)
         return status_fail(STATUS_USAGE, "--player %s: not one of network, uniform, random", c->player);
     bool network = strcmp(c->player, "network") == 0;
     if (network && !c->weights)
@@ -72,7 +73,7 @@ static enum status serve(const struct gtp_command_line *c, struct device **devic
                                              .threads = (int)c->threads}};
     config_defaults(search_config_keys, &options.player.search);
     options.player.search.leaves = (int)c->leaves;
-    TRY(precision_parse(c->precision, &options.player.precision));
+    TRY(player_precision(c->precision, &options.player.precision));
     struct game_config config;
     config_defaults(game_config_keys, &config);
     if (c->weights) {
@@ -109,7 +110,8 @@ const struct command command_gtp = {
     .summary = "play Go as a GTP engine, for GoGui, Sabaki, Lizzie and match programs",
     .usage = "tengen gtp --weights FILE [--simulations N] [--time S] [--threads T] ...",
     .help =
-        "Speaks the Go Text Protocol, version 2, on stdin and stdout: all that GoGui, gogui-twogtp and KGS ask\n"
+        "Speaks the Go Text Protocol, version 2, on stdin and stdout: all that GoGui, gogui-twogtp and KGS "
+        "ask\n"
         "for, and lz-analyze and kata-analyze with their genmove forms.\n"
         "\n"
         "  --weights FILE     a weights file, a checkpoint or a run directory\n"
@@ -122,11 +124,14 @@ const struct command command_gtp = {
         "  --device D --precision P   auto, cpu, cuda, cuda:N; auto, f32, bf16\n"
         "  --seed S           of what is random (1)\n"
         "\n"
-        "A network plays on the board size it was trained on; boardsize with another is refused. Its rules are\n"
-        "area counting with positional superko, where no stone is dead until it is taken. final_status_list and\n"
+        "A network plays on the board size it was trained on; boardsize with another is refused. Its rules "
+        "are\n"
+        "area counting with positional superko, where no stone is dead until it is taken. final_status_list "
+        "and\n"
         "final_score, which others ask for, estimate dead stones by random games from the final position.\n"
         "\n"
         "  gogui -program 'tengen gtp --weights run.h5'\n"
-        "  gogui-twogtp -black 'gnugo --mode gtp' -white 'tengen gtp --weights run.h5' -size 7 -komi 9 -auto\n",
+        "  gogui-twogtp -black 'gnugo --mode gtp' -white 'tengen gtp --weights run.h5' -size 7 -komi 9 "
+        "-auto\n",
     .run = gtp_command_run,
 };

@@ -5,7 +5,6 @@
 
 #include "cli/cli.h"
 #include "play/contestant.h"
-#include "play/thinker.h"
 #include "tengen/mem.h"
 #include "tengen/run.h"
 
@@ -109,7 +108,7 @@ static enum status make_players(const struct match_command *m, struct match_setu
                                .start_seconds = m->start_seconds};
     config_defaults(search_config_keys, &o.search);
     o.search.leaves = (int)m->leaves;
-    TRY(precision_parse(m->precision, &o.precision));
+    TRY(player_precision(m->precision, &o.precision));
     s->workers = m->threads ? (int)m->threads : thread_cores();
     if (s->workers > m->games) s->workers = (int)m->games;
     if (s->workers > WORKERS_MAX) s->workers = WORKERS_MAX;

@@ -9,7 +9,7 @@
 #include "tengen/version.h"
 
 static const struct command *const commands[] = {
-    &command_train, &command_eval, &command_curve, &command_match, &command_export, &command_info,
+    &command_train, &command_eval, &command_curve, &command_match, &command_gtp, &command_sgf, &command_export, &command_bench, &command_info,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -45,7 +45,7 @@ static enum status help(int argc, char **argv) {
     }
     const struct command *c = find(argv[0]);
     if (!c) return unknown_command(argv[0]);
-    printf("usage: %s\n\n%s", c->usage, c->help);
+    if (argc < 2 || !c->more) printf("usage: %s\n\n%s", c->usage, c->help);
     if (c->more) return c->more(argc, argv);
     return STATUS_OK;
 }

@@ -1,11 +1,11 @@
-/* Lean random playouts. After the ideas of libego (Łukasz Lew): a bordered board, pseudo-liberties, a list of empty
- * points; made so that the common case runs without a branch that could be guessed wrong.
+/* Lean random playouts. After the ideas of libego (Łukasz Lew): a bordered board, pseudo-liberties, a list of
+ * empty points; made so that the common case runs without a branch that could be guessed wrong.
  *
- * A cell is chain * 32 + colour, where a chain is named by one of its cells (an empty cell by itself) and the colour is
- * 0 empty, 4 black, 8 white or 12 border. So 1 << (cell & 31) is a one in the digit of that colour, and the sum over
- * four neighbours counts all colours at once, in four hexadecimal digits. Every cell names an entry of chain[], also
- * empty and border cells, so that liberties are counted down and up without asking what stands there; what that leaves
- * in the entries of empty and border cells is never read.
+ * A cell is chain * 32 + colour, where a chain is named by one of its cells (an empty cell by itself) and the
+ * colour is 0 empty, 4 black, 8 white or 12 border. So 1 << (cell & 31) is a one in the digit of that colour,
+ * and the sum over four neighbours counts all colours at once, in four hexadecimal digits. Every cell names
+ * an entry of chain[], also empty and border cells, so that liberties are counted down and up without asking
+ * what stands there; what that leaves in the entries of empty and border cells is never read.
  */
 #include "tengen/playout.h"
 
@@ -19,9 +19,15 @@ enum { ROW = PLAYOUT_ROW, EMPTY = 0, BLACK = 4, WHITE = 8, BORDER = 12, COLOUR =
 
 static const int step[4] = {-ROW, -1, 1, ROW};
 
-static int cells_used(int size) { return (size + 2) * ROW; }
-static int cell_of(int size, int point) { return (point / size + 1) * ROW + point % size + 1; }
-static int point_of(int size, int cell) { return (cell / ROW - 1) * size + cell % ROW - 1; }
+static int cells_used(int size) {
+    return (size + 2) * ROW;
+}
+static int cell_of(int size, int point) {
+    return (point / size + 1) * ROW + point % size + 1;
+}
+static int point_of(int size, int cell) {
+    return (cell / ROW - 1) * size + cell % ROW - 1;
+}
 
 /* ---- setting up ---- */
 
@@ -52,15 +58,20 @@ void playout_copy(struct playout *to, const struct playout *from) {
 
 /* ---- the board ---- */
 
-static ALWAYS_INLINE uint32_t colour_digit(uint16_t cell) { return 1u << (cell & COLOUR); }
+static ALWAYS_INLINE uint32_t colour_digit(uint16_t cell) {
+    return 1u << (cell & COLOUR);
+}
 
-/* How many of the four neighbours have each colour: a hexadecimal digit each, at the colour's number of bits. */
+/* How many of the four neighbours have each colour: a hexadecimal digit each, at the colour's number of bits.
+ */
 static ALWAYS_INLINE uint32_t count_colours(const uint16_t *cell, int v) {
     return colour_digit(cell[v - ROW]) + colour_digit(cell[v - 1]) + colour_digit(cell[v + 1]) +
            colour_digit(cell[v + ROW]);
 }
 
-static ALWAYS_INLINE uint32_t count_of(uint32_t counts, int colour) { return counts >> colour & 15; }
+static ALWAYS_INLINE uint32_t count_of(uint32_t counts, int colour) {
+    return counts >> colour & 15;
+}
 
 static ALWAYS_INLINE void add_liberties(struct playout *p, int v, int change) {
     const uint16_t *cell = p->cell;
@@ -80,10 +91,11 @@ static ALWAYS_INLINE bool is_eye(const uint16_t *cell, int v, int other, uint32_
 
 /* ---- sleep ---- */
 
-/* Late in a game most empty points are eyes, refused by one player out of wisdom and by the other as suicide. A point
- * goes to sleep, out of the draw, when it is found to be such an eye and each chain round it has more liberties than
- * this point could give it. It stays refused until a stone falls on a diagonal or one of these chains is down to four
- * liberties; then it is woken. So the draw stays uniform over all moves that are wanted. */
+/* Late in a game most empty points are eyes, refused by one player out of wisdom and by the other as suicide.
+ * A point goes to sleep, out of the draw, when it is found to be such an eye and each chain round it has more
+ * liberties than this point could give it. It stays refused until a stone falls on a diagonal or one of these
+ * chains is down to four liberties; then it is woken. So the draw stays uniform over all moves that are
+ * wanted. */
 enum { CALM = 4 };
 
 static ALWAYS_INLINE bool all_calm(const struct playout *p, int v) {
@@ -147,8 +159,8 @@ static ALWAYS_INLINE void wake_around(struct playout *p, int v) {
 
 /* ---- moves ---- */
 
-/* Whether a stone of `own` lives at a cell without empty neighbours, whose neighbours have lost this liberty already:
- * an own chain still has one, or an opponent's has none. */
+/* Whether a stone of `own` lives at a cell without empty neighbours, whose neighbours have lost this liberty
+ * already: an own chain still has one, or an opponent's has none. */
 static ALWAYS_INLINE bool lives(const struct playout *p, int v, int own) {
     unsigned alive = 0;
     for (int i = 0; i < 4; i++) {
@@ -170,7 +182,8 @@ static ALWAYS_INLINE enum answer ask(struct playout *p, int v, int own, uint32_t
         return ACCEPT;
     }
     uint32_t border = count_of(counts, BORDER);
-    bool inside_own = count_of(counts, own) + border == 4, inside_other = count_of(counts, other) + border == 4;
+    bool inside_own = count_of(counts, own) + border == 4,
+         inside_other = count_of(counts, other) + border == 4;
     if (inside_own | inside_other) {
         bool eye = is_eye(p->cell, v, inside_own ? other : own, counts);
         if (eye & all_calm(p, v)) return SLEEP;
@@ -269,14 +282,17 @@ static ALWAYS_INLINE void put_stone(struct playout *p, int v, int own, uint32_t 
 /* ---- playing ---- */
 
 /* wyrand (Wang Yi): a multiply a number, of ample quality for choosing moves. */
+static const uint64_t stride = 0xa0761d6478bd642fu;
+
 static ALWAYS_INLINE uint32_t draw_word(uint64_t *state) {
-    *state += 0xa0761d6478bd642fu;
+    *state += stride;
     unsigned __int128 product = (unsigned __int128)*state * (*state ^ 0xe7037ed1a0b428dbu);
     return (uint32_t)(product >> 64 ^ product);
 }
 
-/* One move of a colour; returns the cell, or 0 for a pass. Refused points go to the end of the list, out of this
- * move's draw. The word for the next draw is made ahead, off the path that a wrong guess has to be paid on. */
+/* One move of a colour; returns the cell, or 0 for a pass. Refused points go to the end of the list, out of
+ * this move's draw. The word for the next draw is made ahead, off the path that a wrong guess has to be paid
+ * on. */
 static ALWAYS_INLINE int play_one(struct playout *p, int own, uint64_t *random, uint32_t *word) {
     uint32_t left = (uint32_t)p->empty_count;
     p->moves++;
@@ -305,14 +321,19 @@ static ALWAYS_INLINE int play_one(struct playout *p, int own, uint64_t *random, 
     return 0;
 }
 
-static bool ended(const struct playout *p) { return p->passes >= 2 || p->moves >= 3 * p->size * p->size; }
+static bool ended(const struct playout *p) {
+    return p->passes >= 2 || p->moves >= 3 * p->size * p->size;
+}
 
-void playout_seed(struct playout *p, struct rng *rng) { p->random = rng_u64(rng); }
+void playout_seed(struct playout *p, struct rng *rng) {
+    p->random = rng_u64(rng);
+}
 
 int playout_step(struct playout *p) {
     if (ended(p)) return -1;
     uint32_t word = draw_word(&p->random);
     int v = play_one(p, p->to_play ? WHITE : BLACK, &p->random, &word);
+    p->random -= stride; /* the word made ahead is drawn again */
     p->to_play ^= 1;
     return v ? point_of(p->size, v) : p->size * p->size;
 }

@@ -85,9 +85,12 @@ static enum sgf_verdict add_move(struct sgf_builder *b, const struct property *p
     if (p->count == 0) return unusable(b, "move %d has no value", g->move_count + 1);
     struct slice v = trimmed(p->values[0]);
     int raw = RAW_PASS;
-    if (v.at < v.end && !raw_point(v, &raw))
-        return unusable(b, "move %d: [%.*s] is no point", g->move_count + 1,
-                        (int)(v.end - v.at < 20 ? v.end - v.at : 20), v.at);
+    if (v.at < v.end && !raw_point(v, &raw)) {
+        unusable(b, "move %d: [%.*s] is no point", g->move_count + 1,
+                 (int)(v.end - v.at < 20 ? v.end - v.at : 20), v.at);
+        /* Brackets in a point: a ']' is missing, and what followed was read as part of the value. */
+        return memchr(v.at, '[', (size_t)(v.end - v.at)) ? SGF_BROKEN : SGF_UNUSABLE;
+    }
     if (g->move_count == b->move_room) {
         int room = b->move_room ? 2 * b->move_room : 512;
         g->moves = mem_resize(g->moves, (size_t)b->move_room, (size_t)room, sizeof *g->moves);

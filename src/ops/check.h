@@ -1,4 +1,5 @@
-/* Shape checks that the CPU's and CUDA's operations share. A wrong shape is the caller's bug: abort, naming both. */
+/* Shape checks that the CPU's and CUDA's operations share. A wrong shape is the caller's bug: abort, naming
+ * both. */
 #ifndef OPS_CHECK_H
 #define OPS_CHECK_H
 
@@ -54,18 +55,19 @@ static inline void check_mask(const char *op, struct tensor mask, struct tensor 
 }
 
 /* x [N,H,W,C], w [O,KH,KW,C], y [N,OH,OW,O]: true of a convolution forwards and of both its gradients. */
-static inline void check_conv(const char *op, struct tensor y, struct tensor x, struct tensor w, struct conv conv) {
+static inline void check_conv(const char *op, struct tensor y, struct tensor x, struct tensor w,
+                              struct conv conv) {
     char yt[64], xt[64], wt[64];
     ENSURE(conv.stride_h > 0 && conv.stride_w > 0 && conv.pad_h >= 0 && conv.pad_w >= 0,
            "%s: stride %d,%d pad %d,%d", op, conv.stride_h, conv.stride_w, conv.pad_h, conv.pad_w);
-    bool fits = x.rank == 4 && w.rank == 4 && y.rank == 4 && x.dims[0] == y.dims[0] && x.dims[3] == w.dims[3] &&
-                y.dims[3] == w.dims[0] && x.dims[1] + 2 * conv.pad_h >= w.dims[1] &&
+    bool fits = x.rank == 4 && w.rank == 4 && y.rank == 4 && x.dims[0] == y.dims[0] &&
+                x.dims[3] == w.dims[3] && y.dims[3] == w.dims[0] && x.dims[1] + 2 * conv.pad_h >= w.dims[1] &&
                 x.dims[2] + 2 * conv.pad_w >= w.dims[2] &&
                 y.dims[1] == (x.dims[1] + 2 * conv.pad_h - w.dims[1]) / conv.stride_h + 1 &&
                 y.dims[2] == (x.dims[2] + 2 * conv.pad_w - w.dims[2]) / conv.stride_w + 1;
-    ENSURE(fits, "%s: y %s, x %s and w %s do not fit (stride %d,%d pad %d,%d)", op, tensor_text(y, yt, sizeof yt),
-           tensor_text(x, xt, sizeof xt), tensor_text(w, wt, sizeof wt), conv.stride_h, conv.stride_w, conv.pad_h,
-           conv.pad_w);
+    ENSURE(fits, "%s: y %s, x %s and w %s do not fit (stride %d,%d pad %d,%d)", op,
+           tensor_text(y, yt, sizeof yt), tensor_text(x, xt, sizeof xt), tensor_text(w, wt, sizeof wt),
+           conv.stride_h, conv.stride_w, conv.pad_h, conv.pad_w);
     check_dtype(op, w, DTYPE_F32);
     check_activation(op, y, x);
 }
@@ -73,8 +75,8 @@ static inline void check_conv(const char *op, struct tensor y, struct tensor x, 
 /* x [N,I], w [O,I], y [N,O]. */
 static inline void check_linear(const char *op, struct tensor y, struct tensor x, struct tensor w) {
     char yt[64], xt[64], wt[64];
-    bool fits = x.rank == 2 && w.rank == 2 && y.rank == 2 && x.dims[0] == y.dims[0] && x.dims[1] == w.dims[1] &&
-                y.dims[1] == w.dims[0];
+    bool fits = x.rank == 2 && w.rank == 2 && y.rank == 2 && x.dims[0] == y.dims[0] &&
+                x.dims[1] == w.dims[1] && y.dims[1] == w.dims[0];
     ENSURE(fits, "%s: y %s, x %s and w %s do not fit", op, tensor_text(y, yt, sizeof yt),
            tensor_text(x, xt, sizeof xt), tensor_text(w, wt, sizeof wt));
     check_dtype(op, w, DTYPE_F32);

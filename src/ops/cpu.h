@@ -1,11 +1,12 @@
-/* What the CPU's operations share: the state behind a device and a queue, scratch memory, and the two ways of cutting
- * work: elements in blocks, rows of channels in wide rows.
+/* What the CPU's operations share: the state behind a device and a queue, scratch memory, and the two ways of
+ * cutting work: elements in blocks, rows of channels in wide rows.
  *
- * Work is always cut into pieces whose size depends on the shapes alone and never on the number of threads; sums over
- * pieces are taken in the order of the pieces. So results have the same bits for every number of threads.
+ * Work is always cut into pieces whose size depends on the shapes alone and never on the number of threads;
+ * sums over pieces are taken in the order of the pieces. So results have the same bits for every number of
+ * threads.
  *
- * Activations are F32 or BF16. Kernels are written once, for float: cpu_read() gives a block of either type as floats
- * (F32 in place, BF16 converted into a buffer on the stack that stays in the first-level cache).
+ * Activations are F32 or BF16. Kernels are written once, for float: cpu_read() gives a block of either type
+ * as floats (F32 in place, BF16 converted into a buffer on the stack that stays in the first-level cache).
  */
 #ifndef OPS_CPU_H
 #define OPS_CPU_H
@@ -33,20 +34,22 @@ struct cpu_queue {
     struct cpu_scratch {
         void *memory;
         size_t size;
-    } *scratch; /* [workers + SCRATCH_SHARED] */
+    } * scratch; /* [workers + SCRATCH_SHARED] */
     struct onednn_queue *library;
 };
 
-/* Scratch memory of at least `bytes`, 64-byte aligned, not cleared, valid until the next request with the same
- * worker. It grows and is kept. Only `worker` itself may ask during a pool_run. */
+/* Scratch memory of at least `bytes`, 64-byte aligned, not cleared, valid until the next request with the
+ * same worker. It grows and is kept. Only `worker` itself may ask during a pool_run. */
 void *cpu_scratch(struct queue *q, int worker, size_t bytes);
-/* The same for buffers that all pieces share: the caller fills them before, or reads them after, a pool_run. */
+/* The same for buffers that all pieces share: the caller fills them before, or reads them after, a pool_run.
+ */
 enum cpu_shared { SCRATCH_INPUTS, SCRATCH_PARTIALS, SCRATCH_WEIGHTS, SCRATCH_SHARED };
 void *cpu_shared_scratch(struct queue *q, enum cpu_shared which, size_t bytes);
 
 #define IVDEP _Pragma("GCC ivdep")
 
-/* ---- elements in blocks ----------------------------------------------------------------------------------- */
+/* ---- elements in blocks -----------------------------------------------------------------------------------
+ */
 
 enum {
     CPU_BLOCK = 512,   /* elements converted at a time: 2 KiB a buffer */
@@ -57,7 +60,8 @@ static inline const float *cpu_read(struct tensor t, size_t at, size_t n, float 
     if (t.dtype == DTYPE_F32) return (const float *)t.data + at;
     const uint16_t *from = (const uint16_t *)t.data + at;
     IVDEP
-    for (size_t i = 0; i < n; i++) buffer[i] = bf16_to_float(from[i]);
+    for (size_t i = 0; i < n; i++)
+        buffer[i] = bf16_to_float(from[i]);
     return buffer;
 }
 
@@ -70,7 +74,8 @@ static inline void cpu_written(struct tensor t, size_t at, size_t n, const float
     if (t.dtype == DTYPE_F32) return;
     uint16_t *to = (uint16_t *)t.data + at;
     IVDEP
-    for (size_t i = 0; i < n; i++) to[i] = bf16_from_float(buffer[i]);
+    for (size_t i = 0; i < n; i++)
+        to[i] = bf16_from_float(buffer[i]);
 }
 
 /* An operation on elements of equal index. block() handles n <= CPU_BLOCK elements from `at`. */
@@ -84,35 +89,39 @@ struct cpu_map {
 };
 void cpu_map(struct queue *q, struct cpu_map *m);
 
-/* ---- rows of channels ------------------------------------------------------------------------------------- */
+/* ---- rows of channels -------------------------------------------------------------------------------------
+ */
 
-/* A tensor [..., C] seen as elements in wide rows of `wide` = k C elements, k chosen so that inner loops are long even
- * for a head of one channel. Per-channel values are repeated k times. Pieces are whole wide rows. */
+/* A tensor [..., C] seen as elements in wide rows of `wide` = k C elements, k chosen so that inner loops are
+ * long even for a head of one channel. Per-channel values are repeated k times. Pieces are whole wide rows.
+ */
 struct cpu_rows {
-    size_t count;   /* elements */
-    int channels;   /* C */
-    int wide;       /* k C */
-    size_t grain;   /* elements a piece, a multiple of wide */
+    size_t count; /* elements */
+    int channels; /* C */
+    int wide;     /* k C */
+    size_t grain; /* elements a piece, a multiple of wide */
     int pieces;
 };
 struct cpu_rows cpu_rows_cut(size_t count, int channels, int max_pieces);
 /* A per-channel vector repeated to `wide`. */
 void cpu_rows_repeat(const struct cpu_rows *rows, float *wide, const float *channels);
-/* Calls block(context, at, column, n) for the piece: n <= CPU_BLOCK elements from `at`, which begin at `column` of their
- * wide row. */
+/* Calls block(context, at, column, n) for the piece: n <= CPU_BLOCK elements from `at`, which begin at
+ * `column` of their wide row. */
 void cpu_rows_piece(const struct cpu_rows *rows, int piece,
                     void (*block)(void *context, size_t at, int column, int n), void *context);
 
-/* Sums over all rows: block() adds what n elements give to run[s * wide + column ...] for each of the `sums` sums. Runs of
- * some rows are summed in float, runs in double, pieces in order. result: [sums, C], in scratch memory that lasts until
- * the next call. */
+/* Sums over all rows: block() adds what n elements give to run[s * wide + column ...] for each of the `sums`
+ * sums. Runs of some rows are summed in float, runs in double, pieces in order. result: [sums, C], in scratch
+ * memory that lasts until the next call. */
 double *cpu_rows_sum(struct queue *q, const struct cpu_rows *rows, int sums,
                      void (*block)(const void *context, float *run, size_t at, int column, int n),
                      const void *context);
 
-/* ---- mathematics that a compiler can vectorise ------------------------------------------------------------ */
+/* ---- mathematics that a compiler can vectorise ------------------------------------------------------------
+ */
 
-/* exp(x) within 2 ulp; 0 below -87.3, as for -inf; NaN stays NaN (Cody and Waite's reduction, Cephes' polynomial). */
+/* exp(x) within 2 ulp; 0 below -87.3, as for -inf; NaN stays NaN (Cody and Waite's reduction, Cephes'
+ * polynomial). */
 static inline float cpu_exp(float x) {
     float clamped = x > 88.0f ? 88.0f : x < -87.3f ? -87.3f : x;
     float n = (clamped * 1.44269504f + 12582912.0f) - 12582912.0f;
@@ -135,10 +144,14 @@ static inline float cpu_exp(float x) {
 
 static inline float cpu_activate(float x, enum activation act) {
     switch (act) {
-    case ACTIVATION_RELU: return x > 0.0f ? x : 0.0f;
-    case ACTIVATION_TANH: return tanhf(x);
-    case ACTIVATION_SIGMOID: return 1.0f / (1.0f + expf(-x));
-    default: return x;
+    case ACTIVATION_RELU:
+        return x > 0.0f ? x : 0.0f;
+    case ACTIVATION_TANH:
+        return tanhf(x);
+    case ACTIVATION_SIGMOID:
+        return 1.0f / (1.0f + expf(-x));
+    default:
+        return x;
     }
 }
 
@@ -146,9 +159,11 @@ static inline float cpu_activate(float x, enum activation act) {
 static inline void cpu_activate_block(float *y, size_t n, enum activation act) {
     if (act == ACTIVATION_NONE) return;
     if (act == ACTIVATION_RELU) {
-        for (size_t i = 0; i < n; i++) y[i] = y[i] > 0.0f ? y[i] : 0.0f;
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] > 0.0f ? y[i] : 0.0f;
     } else {
-        for (size_t i = 0; i < n; i++) y[i] = cpu_activate(y[i], act);
+        for (size_t i = 0; i < n; i++)
+            y[i] = cpu_activate(y[i], act);
     }
 }
 
@@ -157,22 +172,30 @@ static inline float cpu_sum(const float *x, int n) {
     float lanes[16] = {0}, sum = 0.0f;
     int i = 0;
     for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++) lanes[j] += x[i + j];
-    for (int j = 0; i < n; i++, j++) lanes[j] += x[i];
-    for (int j = 0; j < 8; j++) lanes[j] += lanes[j + 8];
-    for (int j = 0; j < 4; j++) lanes[j] += lanes[j + 4];
+        for (int j = 0; j < 16; j++)
+            lanes[j] += x[i + j];
+    for (int j = 0; i < n; i++, j++)
+        lanes[j] += x[i];
+    for (int j = 0; j < 8; j++)
+        lanes[j] += lanes[j + 8];
+    for (int j = 0; j < 4; j++)
+        lanes[j] += lanes[j + 4];
     sum = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
     return sum;
 }
 
 static inline float cpu_max(const float *x, int n) {
     float lanes[16], max = -INFINITY;
-    for (int j = 0; j < 16; j++) lanes[j] = -INFINITY;
+    for (int j = 0; j < 16; j++)
+        lanes[j] = -INFINITY;
     int i = 0;
     for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
-    for (; i < n; i++) max = x[i] > max ? x[i] : max;
-    for (int j = 0; j < 16; j++) max = lanes[j] > max ? lanes[j] : max;
+        for (int j = 0; j < 16; j++)
+            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    for (; i < n; i++)
+        max = x[i] > max ? x[i] : max;
+    for (int j = 0; j < 16; j++)
+        max = lanes[j] > max ? lanes[j] : max;
     return max;
 }
 

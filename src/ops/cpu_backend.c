@@ -17,11 +17,14 @@ static const struct ops cpu_ops = {
 #undef OP
 };
 
-/* ---- plain loops or the library --------------------------------------------------------------------------- */
+/* ---- plain loops or the library ---------------------------------------------------------------------------
+ */
 
 static atomic_int reference_mode = -1; /* -1: ask the environment */
 
-void cpu_use_reference(bool on) { atomic_store(&reference_mode, on); }
+void cpu_use_reference(bool on) {
+    atomic_store(&reference_mode, on);
+}
 
 bool cpu_uses_reference(void) {
     int mode = atomic_load_explicit(&reference_mode, memory_order_relaxed);
@@ -33,7 +36,8 @@ bool cpu_uses_reference(void) {
     return mode;
 }
 
-/* ---- devices and their memory ----------------------------------------------------------------------------- */
+/* ---- devices and their memory -----------------------------------------------------------------------------
+ */
 
 /* What alloc() gave out, so that release() can tell the library which weights are gone. */
 struct cpu_memory {
@@ -60,7 +64,9 @@ static void processor_name(char *name, size_t size) {
     fclose(file);
 }
 
-static int cpu_device_count(void) { return 1; }
+static int cpu_device_count(void) {
+    return 1;
+}
 
 static enum status cpu_device_open(struct device *d) {
     struct cpu_device *state = MEM_NEW(struct cpu_device, 1);
@@ -86,7 +92,8 @@ static void *cpu_alloc(struct device *d, size_t bytes) {
     size_t size = (bytes + align - 1) / align * align;
     void *data = aligned_alloc(align, size);
     if (!data) return NULL;
-    if (align == huge) madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
+    if (align == huge)
+        madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
     memset(data, 0, size);
     struct cpu_memory *memory = MEM_NEW(struct cpu_memory, 1);
     memory->data = data;
@@ -102,7 +109,8 @@ static void cpu_release(struct device *d, void *data) {
     struct cpu_device *state = d->state;
     pthread_mutex_lock(&memory_lock);
     struct cpu_memory **at = &state->memories;
-    while (*at && (*at)->data != data) at = &(*at)->next;
+    while (*at && (*at)->data != data)
+        at = &(*at)->next;
     struct cpu_memory *memory = *at;
     if (memory) *at = memory->next;
     pthread_mutex_unlock(&memory_lock);
@@ -112,7 +120,8 @@ static void cpu_release(struct device *d, void *data) {
     mem_free(memory);
 }
 
-/* ---- queues ----------------------------------------------------------------------------------------------- */
+/* ---- queues -----------------------------------------------------------------------------------------------
+ */
 
 static enum status cpu_queue_open(struct queue *q, int threads) {
     struct cpu_queue *state = MEM_NEW(struct cpu_queue, 1);
@@ -128,7 +137,8 @@ static void cpu_queue_close(struct queue *q) {
     struct cpu_queue *state = q->state;
     pool_free(q->pool);
     onednn_queue_close(state->library);
-    for (int i = 0; i < state->workers + SCRATCH_SHARED; i++) mem_free(state->scratch[i].memory);
+    for (int i = 0; i < state->workers + SCRATCH_SHARED; i++)
+        mem_free(state->scratch[i].memory);
     mem_free(state->scratch);
     mem_free(state);
 }

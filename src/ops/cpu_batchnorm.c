@@ -1,5 +1,5 @@
-/* Batch norm on a CPU (Ioffe and Szegedy 2015). Bound by memory: training reads x twice (statistics, then values); the
- * backward pass reads dy, y and x twice.
+/* Batch norm on a CPU (Ioffe and Szegedy 2015). Bound by memory: training reads x twice (statistics, then
+ * values); the backward pass reads dy, y and x twice.
  *
  * Variances are taken about the first row of x, which takes away what a large mean would cancel:
  * var = E[(x-k)^2] - E[x-k]^2. Outputs may be the inputs themselves. */
@@ -7,7 +7,8 @@
 
 enum { BATCHNORM_PIECES = 64 };
 
-/* ---- y = act((x - mean) scale + beta + r), by channel ----------------------------------------------------- */
+/* ---- y = act((x - mean) scale + beta + r), by channel -----------------------------------------------------
+ */
 
 struct affine_context {
     struct cpu_rows rows;
@@ -25,10 +26,12 @@ static void affine_block(void *context, size_t at, int column, int n) {
     if (tensor_is(c->r)) {
         const float *r = cpu_read(c->r, at, (size_t)n, r_buffer);
         IVDEP
-        for (int i = 0; i < n; i++) y[i] = (x[i] - mean[i]) * scale[i] + (beta[i] + r[i]);
+        for (int i = 0; i < n; i++)
+            y[i] = (x[i] - mean[i]) * scale[i] + (beta[i] + r[i]);
     } else {
         IVDEP
-        for (int i = 0; i < n; i++) y[i] = (x[i] - mean[i]) * scale[i] + beta[i];
+        for (int i = 0; i < n; i++)
+            y[i] = (x[i] - mean[i]) * scale[i] + beta[i];
     }
     cpu_activate_block(y, (size_t)n, c->act);
     cpu_written(c->y, at, (size_t)n, y);
@@ -50,16 +53,18 @@ static void affine(struct queue *q, struct tensor y, struct tensor x, struct ten
     float *wides = cpu_shared_scratch(q, SCRATCH_INPUTS, 3 * wide * sizeof(float)), *scale = wides + 2 * wide;
     cpu_rows_repeat(&c.rows, wides, mean);
     cpu_rows_repeat(&c.rows, wides + wide, beta);
-    for (int j = 0; j < channels; j++) scale[j] = gamma[j] * (rstd ? rstd[j] : 1.0f / sqrtf(var[j] + epsilon));
-    for (size_t j = (size_t)channels; j < wide; j++) scale[j] = scale[j - (size_t)channels];
+    for (int j = 0; j < channels; j++)
+        scale[j] = gamma[j] * (rstd ? rstd[j] : 1.0f / sqrtf(var[j] + epsilon));
+    for (size_t j = (size_t)channels; j < wide; j++)
+        scale[j] = scale[j - (size_t)channels];
     c.mean = wides;
     c.beta = wides + wide;
     c.scale = scale;
     pool_run(q->pool, c.rows.pieces, affine_piece, &c);
 }
 
-static void check_batchnorm(const char *op, struct tensor y, struct tensor x, struct tensor r, struct tensor gamma,
-                            struct tensor beta) {
+static void check_batchnorm(const char *op, struct tensor y, struct tensor x, struct tensor r,
+                            struct tensor gamma, struct tensor beta) {
     int channels = x.dims[x.rank - 1];
     check_count(op, y, x);
     check_activation(op, y, x);
@@ -71,7 +76,8 @@ static void check_batchnorm(const char *op, struct tensor y, struct tensor x, st
     }
 }
 
-/* ---- training --------------------------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------------------------------
+ */
 
 struct statistics_context {
     struct tensor x;
@@ -93,8 +99,9 @@ static void statistics_block(const void *context, float *run, size_t at, int col
 }
 
 void cpu_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, struct tensor rstd,
-                         struct tensor running_mean, struct tensor running_var, struct tensor x, struct tensor gamma,
-                         struct tensor beta, struct tensor r, enum activation act, float momentum, float epsilon) {
+                         struct tensor running_mean, struct tensor running_var, struct tensor x,
+                         struct tensor gamma, struct tensor beta, struct tensor r, enum activation act,
+                         float momentum, float epsilon) {
     check_batchnorm("batchnorm_train", y, x, r, gamma, beta);
     const int channels = x.dims[x.rank - 1];
     check_vector("batchnorm_train", mean, channels, x);
@@ -107,7 +114,8 @@ void cpu_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, s
         float in[CPU_BLOCK];
         memcpy(about + at, cpu_read(x, (size_t)at, (size_t)n, in), (size_t)n * sizeof(float));
     }
-    for (int j = channels; j < rows.wide; j++) about[j] = about[j - channels];
+    for (int j = channels; j < rows.wide; j++)
+        about[j] = about[j - channels];
     struct statistics_context c = {.x = x, .about = about, .wide = rows.wide};
     const double *sum = cpu_rows_sum(q, &rows, 2, statistics_block, &c), *squares = sum + channels;
     const double n = (double)rows.count / channels;
@@ -120,16 +128,18 @@ void cpu_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, s
         float *running_m = running_mean.data, *running_v = running_var.data;
         if (running_m) running_m[j] = (1.0f - momentum) * running_m[j] + momentum * means[j];
         if (running_v) /* unbiased; a single row has no such thing and leaves the biased one */
-            running_v[j] = (1.0f - momentum) * running_v[j] + momentum * (float)(n > 1.0 ? var * n / (n - 1.0) : var);
+            running_v[j] =
+                (1.0f - momentum) * running_v[j] + momentum * (float)(n > 1.0 ? var * n / (n - 1.0) : var);
     }
     affine(q, y, x, r, means, rstds, NULL, 0.0f, gamma.data, beta.data, act);
 }
 
-/* ---- inference -------------------------------------------------------------------------------------------- */
+/* ---- inference --------------------------------------------------------------------------------------------
+ */
 
-void cpu_batchnorm_infer(struct queue *q, struct tensor y, struct tensor x, struct tensor gamma, struct tensor beta,
-                         struct tensor running_mean, struct tensor running_var, struct tensor r, enum activation act,
-                         float epsilon) {
+void cpu_batchnorm_infer(struct queue *q, struct tensor y, struct tensor x, struct tensor gamma,
+                         struct tensor beta, struct tensor running_mean, struct tensor running_var,
+                         struct tensor r, enum activation act, float epsilon) {
     check_batchnorm("batchnorm_infer", y, x, r, gamma, beta);
     check_vector("batchnorm_infer", running_mean, x.dims[x.rank - 1], x);
     check_vector("batchnorm_infer", running_var, x.dims[x.rank - 1], x);
@@ -154,20 +164,22 @@ void cpu_batchnorm_fold(struct queue *q, struct tensor wf, struct tensor bf, str
         float scale = ((float *)gamma.data)[o] / sqrtf(((float *)var.data)[o] + epsilon);
         const float *from = (float *)w.data + (size_t)o * each;
         float *to = (float *)wf.data + (size_t)o * each;
-        for (size_t i = 0; i < each; i++) to[i] = from[i] * scale;
+        for (size_t i = 0; i < each; i++)
+            to[i] = from[i] * scale;
         ((float *)bf.data)[o] =
             ((bias ? bias[o] : 0.0f) - ((float *)mean.data)[o]) * scale + ((float *)beta.data)[o];
     }
 }
 
-/* ---- backward --------------------------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------------------------------
+ */
 
-/* With z = (x - mean) rstd gamma + beta + r, y = act(z), dz = dy act'(z), xh = (x - mean) rstd, means over rows:
- * dbeta = sum dz,  dgamma = sum dz xh,  dr = dz,  dx = gamma rstd (dz - mean(dz) - xh mean(dz xh)). */
+/* With z = (x - mean) rstd gamma + beta + r, y = act(z), dz = dy act'(z), xh = (x - mean) rstd, means over
+ * rows: dbeta = sum dz,  dgamma = sum dz xh,  dr = dz,  dx = gamma rstd (dz - mean(dz) - xh mean(dz xh)). */
 struct backward_context {
     struct cpu_rows rows;
     struct tensor dx, dr, dy, y, x;
-    const float *mean, *rstd;                   /* [wide] */
+    const float *mean, *rstd;                  /* [wide] */
     const float *scale, *mean_dz, *mean_dz_xh; /* [wide]; scale = gamma rstd */
     enum activation act;
     bool add_r;
@@ -180,7 +192,8 @@ static const float *backward_dz(const struct backward_context *c, size_t at, siz
     float y_buffer[CPU_BLOCK];
     const float *y = cpu_read(c->y, at, n, y_buffer);
     IVDEP
-    for (size_t i = 0; i < n; i++) buffer[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+    for (size_t i = 0; i < n; i++)
+        buffer[i] = y[i] > 0.0f ? dy[i] : 0.0f;
     return buffer;
 }
 
@@ -206,7 +219,8 @@ static void backward_dx_block(void *context, size_t at, int column, int n) {
         if (c->add_r) {
             const float *old = cpu_read(c->dr, at, (size_t)n, old_buffer);
             IVDEP
-            for (int i = 0; i < n; i++) dr[i] = old[i] + dz[i];
+            for (int i = 0; i < n; i++)
+                dr[i] = old[i] + dz[i];
         } else if (dr != dz) {
             memcpy(dr, dz, (size_t)n * sizeof *dr);
         }
@@ -239,7 +253,13 @@ void cpu_batchnorm_backward(struct queue *q, struct tensor dx, struct tensor dr,
     ENSURE(act == ACTIVATION_NONE || (act == ACTIVATION_RELU && tensor_is(y)),
            "batchnorm_backward undoes relu through y, or nothing");
     struct backward_context c = {.rows = cpu_rows_cut(tensor_count(x), channels, BATCHNORM_PIECES),
-                                 .dx = dx, .dr = dr, .dy = dy, .y = y, .x = x, .act = act, .add_r = add_r};
+                                 .dx = dx,
+                                 .dr = dr,
+                                 .dy = dy,
+                                 .y = y,
+                                 .x = x,
+                                 .act = act,
+                                 .add_r = add_r};
     if (c.rows.count == 0) return;
     const size_t wide = (size_t)c.rows.wide;
     float *wides = cpu_shared_scratch(q, SCRATCH_INPUTS, 5 * wide * sizeof(float));

@@ -10,14 +10,16 @@ enum {
 static int bias_period(const char *op, struct tensor x, struct tensor b) {
     char xt[64], bt[64];
     bool suffix = b.rank >= 1 && b.rank <= x.rank;
-    for (int i = 0; suffix && i < b.rank; i++) suffix = b.dims[b.rank - 1 - i] == x.dims[x.rank - 1 - i];
+    for (int i = 0; suffix && i < b.rank; i++)
+        suffix = b.dims[b.rank - 1 - i] == x.dims[x.rank - 1 - i];
     ENSURE(suffix, "%s: the shape of %s should be the end of that of %s", op, tensor_text(b, bt, sizeof bt),
            tensor_text(x, xt, sizeof xt));
     check_dtype(op, b, DTYPE_F32);
     return (int)tensor_count(b);
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------
+ */
 
 struct bias_context {
     struct cpu_rows rows;
@@ -32,7 +34,8 @@ static void bias_forward_block(void *context, size_t at, int column, int n) {
     const float *x = cpu_read(c->x, at, (size_t)n, in), *b = c->bias + column;
     float *y = cpu_target(c->y, at, out);
     IVDEP
-    for (int i = 0; i < n; i++) y[i] = x[i] + b[i];
+    for (int i = 0; i < n; i++)
+        y[i] = x[i] + b[i];
     cpu_activate_block(y, (size_t)n, c->act);
     cpu_written(c->y, at, (size_t)n, y);
 }
@@ -42,18 +45,21 @@ static void bias_forward_piece(void *context, int i) {
     cpu_rows_piece(&c->rows, i, bias_forward_block, context);
 }
 
-void cpu_bias_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor b, enum activation act) {
+void cpu_bias_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor b,
+                      enum activation act) {
     check_count("bias_forward", y, x);
     check_activation("bias_forward", y, x);
     int period = bias_period("bias_forward", x, b);
-    struct bias_context c = {.rows = cpu_rows_cut(tensor_count(x), period, 1 << 20), .y = y, .x = x, .act = act};
+    struct bias_context c = {
+        .rows = cpu_rows_cut(tensor_count(x), period, 1 << 20), .y = y, .x = x, .act = act};
     float *wide = cpu_shared_scratch(q, SCRATCH_INPUTS, (size_t)c.rows.wide * sizeof(float));
     cpu_rows_repeat(&c.rows, wide, b.data);
     c.bias = wide;
     pool_run(q->pool, c.rows.pieces, bias_forward_piece, &c);
 }
 
-/* ---- backward --------------------------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------------------------------
+ */
 
 struct bias_backward_context {
     struct tensor dy;
@@ -67,7 +73,8 @@ static void bias_backward_block(const void *context, float *run, size_t at, int 
     const float *dy = cpu_read(c->dy, at, (size_t)n, in);
     run += column;
     IVDEP
-    for (int i = 0; i < n; i++) run[i] += dy[i];
+    for (int i = 0; i < n; i++)
+        run[i] += dy[i];
 }
 
 /* Wide: a piece is CPU_BLOCK columns over all rows. */
@@ -79,9 +86,11 @@ static void bias_backward_columns(void *context, int i) {
     double sum[CPU_BLOCK] = {0};
     for (size_t at = column; at < c->count; at += period) {
         const float *dy = cpu_read(c->dy, at, n, in);
-        for (size_t j = 0; j < n; j++) sum[j] += (double)dy[j];
+        for (size_t j = 0; j < n; j++)
+            sum[j] += (double)dy[j];
     }
-    for (size_t j = 0; j < n; j++) c->db[column + j] += (float)sum[j];
+    for (size_t j = 0; j < n; j++)
+        c->db[column + j] += (float)sum[j];
 }
 
 void cpu_bias_backward(struct queue *q, struct tensor db, struct tensor dy) {
@@ -95,5 +104,6 @@ void cpu_bias_backward(struct queue *q, struct tensor db, struct tensor dy) {
     }
     struct cpu_rows rows = cpu_rows_cut(c.count, period, COLUMN_SUM_PIECES);
     const double *sum = cpu_rows_sum(q, &rows, 1, bias_backward_block, &c);
-    for (int j = 0; j < period; j++) c.db[j] += (float)sum[j];
+    for (int j = 0; j < period; j++)
+        c.db[j] += (float)sum[j];
 }

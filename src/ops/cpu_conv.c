@@ -16,8 +16,8 @@ void cpu_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct 
         reference_conv_forward(q, y, x, w, b, r, conv, act);
 }
 
-void cpu_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w, struct conv conv,
-                            bool add) {
+void cpu_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                            struct conv conv, bool add) {
     check_conv("conv_backward_data", dy, dx, w, conv);
     if (dx.dims[0] == 0) return;
     if (cpu_uses_reference() || !onednn_conv_backward_data(q, dx, dy, w, conv, add))

@@ -1,5 +1,5 @@
-/* Linear layers on a CPU: checks, then oneDNN or the plain loops. In the plain loops N rows of I values are pieces of an
- * image of one row whose 1x1 convolution the layer is. */
+/* Linear layers on a CPU: checks, then oneDNN or the plain loops. In the plain loops N rows of I values are
+ * pieces of an image of one row whose 1x1 convolution the layer is. */
 #include "ops/cpu.h"
 #include "ops/onednn.h"
 #include "ops/reference.h"
@@ -28,11 +28,13 @@ static void plain_forward(struct queue *q, struct tensor y, struct tensor x, str
     for (int rest = 0; rest < 2; rest++) {
         struct tensor part = rows_image(x, rest);
         if (tensor_count(part))
-            reference_conv_forward(q, rows_image(y, rest), part, weights_image(w), b, tensor_none(), one_by_one, act);
+            reference_conv_forward(q, rows_image(y, rest), part, weights_image(w), b, tensor_none(),
+                                   one_by_one, act);
     }
 }
 
-static void plain_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w, bool add) {
+static void plain_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                                bool add) {
     for (int rest = 0; rest < 2; rest++) {
         struct tensor part = rows_image(dy, rest);
         if (tensor_count(part))
@@ -56,7 +58,8 @@ void cpu_linear_forward(struct queue *q, struct tensor y, struct tensor x, struc
     if (cpu_uses_reference() || !onednn_linear_forward(q, y, x, w, b, act)) plain_forward(q, y, x, w, b, act);
 }
 
-void cpu_linear_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w, bool add) {
+void cpu_linear_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                              bool add) {
     check_linear("linear_backward_data", dy, dx, w);
     if (dx.dims[0] == 0) return;
     if (cpu_uses_reference() || !onednn_linear_backward_data(q, dx, dy, w, add))

@@ -1,5 +1,5 @@
-/* Losses and their gradients in one pass, on a CPU: cross entropy with a target distribution, squared error, PPO.
- * F32; a sample at a time. */
+/* Losses and their gradients in one pass, on a CPU: cross entropy with a target distribution, squared error,
+ * PPO. F32; a sample at a time. */
 #include "ops/cpu.h"
 
 struct loss_context {
@@ -22,23 +22,32 @@ static struct loss_context loss_context(const char *op, struct tensor loss, stru
         check_dtype(op, dx, DTYPE_F32);
     }
     int width = x.dims[1];
-    return (struct loss_context){.loss = loss, .dx = dx, .x = x, .w = w, .rows = x.dims[0], .width = width,
+    return (struct loss_context){.loss = loss,
+                                 .dx = dx,
+                                 .x = x,
+                                 .w = w,
+                                 .rows = x.dims[0],
+                                 .width = width,
                                  .grain = 1 + 8192 / (width + 1)};
 }
 
-/* ---- cross entropy ---------------------------------------------------------------------------------------- */
+/* ---- cross entropy ----------------------------------------------------------------------------------------
+ */
 
 /* p = softmax(x) under the mask; returns log sum exp. A target counts as 0 where it is masked. */
 static float row_softmax(float *p, const float *x, const uint8_t *mask, int n) {
-    for (int i = 0; i < n; i++) p[i] = mask && !mask[i] ? -INFINITY : x[i];
+    for (int i = 0; i < n; i++)
+        p[i] = mask && !mask[i] ? -INFINITY : x[i];
     float max = cpu_max(p, n);
     if (max == -INFINITY) {
         memset(p, 0, (size_t)n * sizeof *p);
         return 0.0f;
     }
-    for (int i = 0; i < n; i++) p[i] = mask && !mask[i] ? 0.0f : cpu_exp(x[i] - max);
+    for (int i = 0; i < n; i++)
+        p[i] = mask && !mask[i] ? 0.0f : cpu_exp(x[i] - max);
     float sum = cpu_sum(p, n), factor = 1.0f / sum;
-    for (int i = 0; i < n; i++) p[i] *= factor;
+    for (int i = 0; i < n; i++)
+        p[i] *= factor;
     return max + logf(sum);
 }
 
@@ -59,14 +68,16 @@ static void cross_entropy_piece(void *context, int piece) {
         }
         ((float *)c->loss.data)[row] = cpu_sum(term, n);
         if (!tensor_is(c->dx)) continue;
-        float total = cpu_sum(lanes, 16), factor = c->s * (tensor_is(c->w) ? ((float *)c->w.data)[row] : 1.0f);
+        float total = cpu_sum(lanes, 16),
+              factor = c->s * (tensor_is(c->w) ? ((float *)c->w.data)[row] : 1.0f);
         float *dx = (float *)c->dx.data + at;
-        for (int i = 0; i < n; i++) dx[i] = mask && !mask[i] ? 0.0f : factor * (p[i] * total - t[i]);
+        for (int i = 0; i < n; i++)
+            dx[i] = mask && !mask[i] ? 0.0f : factor * (p[i] * total - t[i]);
     }
 }
 
-void cpu_cross_entropy(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x, struct tensor t,
-                       struct tensor mask, struct tensor w, float s) {
+void cpu_cross_entropy(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
+                       struct tensor t, struct tensor mask, struct tensor w, float s) {
     struct loss_context c = loss_context("cross_entropy", loss, dx, x, w);
     check_same("cross_entropy", t, x);
     check_dtype("cross_entropy", t, DTYPE_F32);
@@ -78,7 +89,8 @@ void cpu_cross_entropy(struct queue *q, struct tensor loss, struct tensor dx, st
     pool_run(q->pool, (c.rows + c.grain - 1) / c.grain, cross_entropy_piece, &c);
 }
 
-/* ---- squared error ---------------------------------------------------------------------------------------- */
+/* ---- squared error ----------------------------------------------------------------------------------------
+ */
 
 static void squared_error_piece(void *context, int piece) {
     const struct loss_context *c = context;
@@ -87,17 +99,19 @@ static void squared_error_piece(void *context, int piece) {
         size_t at = (size_t)row * (size_t)n;
         const float *x = (float *)c->x.data + at, *t = (float *)c->t.data + at;
         float lanes[16] = {0};
-        for (int i = 0; i < n; i++) lanes[i & 15] += (x[i] - t[i]) * (x[i] - t[i]);
+        for (int i = 0; i < n; i++)
+            lanes[i & 15] += (x[i] - t[i]) * (x[i] - t[i]);
         ((float *)c->loss.data)[row] = cpu_sum(lanes, 16);
         if (!tensor_is(c->dx)) continue;
         float factor = 2.0f * c->s * (tensor_is(c->w) ? ((float *)c->w.data)[row] : 1.0f);
         float *dx = (float *)c->dx.data + at;
-        for (int i = 0; i < n; i++) dx[i] = factor * (x[i] - t[i]);
+        for (int i = 0; i < n; i++)
+            dx[i] = factor * (x[i] - t[i]);
     }
 }
 
-void cpu_squared_error(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x, struct tensor t,
-                       struct tensor w, float s) {
+void cpu_squared_error(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
+                       struct tensor t, struct tensor w, float s) {
     struct loss_context c = loss_context("squared_error", loss, dx, x, w);
     check_same("squared_error", t, x);
     check_dtype("squared_error", t, DTYPE_F32);
@@ -106,7 +120,8 @@ void cpu_squared_error(struct queue *q, struct tensor loss, struct tensor dx, st
     pool_run(q->pool, (c.rows + c.grain - 1) / c.grain, squared_error_piece, &c);
 }
 
-/* ---- PPO -------------------------------------------------------------------------------------------------- */
+/* ---- PPO --------------------------------------------------------------------------------------------------
+ */
 
 struct ppo_context {
     struct queue *q;
@@ -138,7 +153,8 @@ static void ppo_sample(const struct ppo_context *c, int row, float *p) {
     const uint8_t *mask = c->mask ? c->mask + at : NULL;
     float log_sum = row_softmax(p, x, mask, n), *dx = c->dx + at, lanes[16] = {0};
     ENSURE(action >= 0 && action < n, "ppo_loss: action %d of sample %d, where there are %d", action, row, n);
-    for (int i = 0; i < n; i++) lanes[i & 15] += p[i] > 0.0f ? p[i] * (log_sum - x[i]) : 0.0f;
+    for (int i = 0; i < n; i++)
+        lanes[i & 15] += p[i] > 0.0f ? p[i] * (log_sum - x[i]) : 0.0f;
     float entropy = cpu_sum(lanes, 16);
 
     float log_ratio = x[action] - log_sum - c->old_log_prob[row], ratio = expf(log_ratio);
@@ -151,7 +167,8 @@ static void ppo_sample(const struct ppo_context *c, int row, float *p) {
     }
     for (int i = 0; i < n; i++) {
         float log_p = x[i] - log_sum;
-        float g = slope * ((i == action ? 1.0f : 0.0f) - p[i]) + c->k.entropy_weight * p[i] * (log_p + entropy);
+        float g =
+            slope * ((i == action ? 1.0f : 0.0f) - p[i]) + c->k.entropy_weight * p[i] * (log_p + entropy);
         dx[i] = mask && !mask[i] ? 0.0f : c->s * g;
     }
     float value_gradient, value = ppo_value(c, row, &value_gradient);
@@ -168,12 +185,14 @@ static void ppo_piece(void *context, int piece) {
     const struct ppo_context *c = context;
     const int end = (piece + 1) * c->grain < c->rows ? (piece + 1) * c->grain : c->rows;
     float *p = cpu_scratch(c->q, pool_worker(), (size_t)c->width * sizeof *p);
-    for (int row = piece * c->grain; row < end; row++) ppo_sample(c, row, p);
+    for (int row = piece * c->grain; row < end; row++)
+        ppo_sample(c, row, p);
 }
 
 void cpu_ppo_loss(struct queue *q, struct tensor stats, struct tensor dx, struct tensor dv, struct tensor x,
                   struct tensor v, struct tensor action, struct tensor old_log_prob, struct tensor advantage,
-                  struct tensor ret, struct tensor old_value, struct tensor mask, struct ppo_constants k, float s) {
+                  struct tensor ret, struct tensor old_value, struct tensor mask, struct ppo_constants k,
+                  float s) {
     const char *op = "ppo_loss";
     const int rows = x.dims[0], width = x.dims[1];
     check_rank(op, x, 2);
@@ -189,9 +208,22 @@ void cpu_ppo_loss(struct queue *q, struct tensor stats, struct tensor dx, struct
     check_vector(op, ret, rows, x);
     if (k.value_clip > 0.0f) check_vector(op, old_value, rows, x);
     check_mask(op, mask, x);
-    struct ppo_context c = {.q = q, .stats = stats.data, .dx = dx.data, .dv = dv.data, .x = x.data, .v = v.data,
-                            .old_log_prob = old_log_prob.data, .advantage = advantage.data, .ret = ret.data,
-                            .old_value = old_value.data, .action = action.data, .mask = mask.data, .k = k,
-                            .rows = rows, .width = width, .grain = 1 + 4096 / (width + 1), .s = s};
+    struct ppo_context c = {.q = q,
+                            .stats = stats.data,
+                            .dx = dx.data,
+                            .dv = dv.data,
+                            .x = x.data,
+                            .v = v.data,
+                            .old_log_prob = old_log_prob.data,
+                            .advantage = advantage.data,
+                            .ret = ret.data,
+                            .old_value = old_value.data,
+                            .action = action.data,
+                            .mask = mask.data,
+                            .k = k,
+                            .rows = rows,
+                            .width = width,
+                            .grain = 1 + 4096 / (width + 1),
+                            .s = s};
     pool_run(q->pool, (rows + c.grain - 1) / c.grain, ppo_piece, &c);
 }

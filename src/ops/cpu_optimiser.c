@@ -11,17 +11,22 @@ struct step_context {
 
 enum { SQUARES_GRAIN = 65536 };
 
-/* ---- gradient norm ---------------------------------------------------------------------------------------- */
+/* ---- gradient norm ----------------------------------------------------------------------------------------
+ */
 
 static void sum_squares_piece(void *context, int piece) {
     const struct step_context *c = context;
-    size_t at = (size_t)piece * SQUARES_GRAIN, end = at + SQUARES_GRAIN < c->count ? at + SQUARES_GRAIN : c->count;
+    size_t at = (size_t)piece * SQUARES_GRAIN,
+           end = at + SQUARES_GRAIN < c->count ? at + SQUARES_GRAIN : c->count;
     double lanes[32] = {0};
     for (; at + 32 <= end; at += 32)
-        for (int j = 0; j < 32; j++) lanes[j] += (double)c->g[at + (size_t)j] * (double)c->g[at + (size_t)j];
-    for (int j = 0; at < end; at++, j++) lanes[j] += (double)c->g[at] * (double)c->g[at];
+        for (int j = 0; j < 32; j++)
+            lanes[j] += (double)c->g[at + (size_t)j] * (double)c->g[at + (size_t)j];
+    for (int j = 0; at < end; at++, j++)
+        lanes[j] += (double)c->g[at] * (double)c->g[at];
     double sum = 0.0;
-    for (int j = 0; j < 32; j++) sum += lanes[j];
+    for (int j = 0; j < 32; j++)
+        sum += lanes[j];
     c->partial[piece] = sum;
 }
 
@@ -33,7 +38,8 @@ void cpu_sum_squares(struct queue *q, struct tensor out, struct tensor g) {
     c.partial = cpu_shared_scratch(q, SCRATCH_PARTIALS, (size_t)pieces * sizeof *c.partial);
     pool_run(q->pool, pieces, sum_squares_piece, &c);
     double sum = 0.0;
-    for (int i = 0; i < pieces; i++) sum += c.partial[i];
+    for (int i = 0; i < pieces; i++)
+        sum += c.partial[i];
     *(float *)out.data = (float)sum;
 }
 
@@ -45,17 +51,20 @@ void cpu_clip_scale(struct queue *q, struct tensor hyper, struct tensor sum, flo
     ((float *)hyper.data)[HYPER_SCALE] = isfinite(squares) ? scale : NAN;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------ */
+/* ---- steps ------------------------------------------------------------------------------------------------
+ */
 
 static void step_run(struct queue *q, struct step_context *c, void (*piece)(void *, int)) {
-    if (!isfinite(c->hyper[HYPER_SCALE])) return; /* the gradient holds NaN or Inf: leave weights and state alone */
+    if (!isfinite(c->hyper[HYPER_SCALE]))
+        return; /* the gradient holds NaN or Inf: leave weights and state alone */
     pool_run(q->pool, (int)((c->count + CPU_GRAIN - 1) / CPU_GRAIN), piece, c);
 }
 
 static void sgd_piece(void *context, int piece) {
     const struct step_context *c = context;
     const size_t at = (size_t)piece * CPU_GRAIN, end = at + CPU_GRAIN < c->count ? at + CPU_GRAIN : c->count;
-    const float rate = c->hyper[HYPER_RATE], decay = c->hyper[HYPER_DECAY], momentum = c->hyper[HYPER_MOMENTUM];
+    const float rate = c->hyper[HYPER_RATE], decay = c->hyper[HYPER_DECAY],
+                momentum = c->hyper[HYPER_MOMENTUM];
     const float scale = c->hyper[HYPER_SCALE];
     float *restrict w = c->w, *restrict m = c->m;
     const float *restrict g = c->g;
@@ -69,7 +78,8 @@ void cpu_sgd_step(struct queue *q, struct tensor w, struct tensor m, struct tens
     check_count("sgd_step", w, m);
     check_count("sgd_step", w, g);
     check_vector("sgd_step", hyper, HYPER_COUNT, w);
-    struct step_context c = {.w = w.data, .m = m.data, .g = g.data, .hyper = hyper.data, .count = tensor_count(w)};
+    struct step_context c = {
+        .w = w.data, .m = m.data, .g = g.data, .hyper = hyper.data, .count = tensor_count(w)};
     step_run(q, &c, sgd_piece);
 }
 
@@ -97,7 +107,12 @@ void cpu_adam_step(struct queue *q, struct tensor w, struct tensor m, struct ten
     check_count("adam_step", w, v);
     check_count("adam_step", w, g);
     check_vector("adam_step", hyper, HYPER_COUNT, w);
-    struct step_context c = {.w = w.data, .m = m.data, .v = v.data, .g = g.data, .hyper = hyper.data,
-                             .count = tensor_count(w), .decoupled = decoupled};
+    struct step_context c = {.w = w.data,
+                             .m = m.data,
+                             .v = v.data,
+                             .g = g.data,
+                             .hyper = hyper.data,
+                             .count = tensor_count(w),
+                             .decoupled = decoupled};
     step_run(q, &c, adam_piece);
 }

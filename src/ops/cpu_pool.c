@@ -1,4 +1,5 @@
-/* Global pooling over the points of an image, on a CPU: y[n,c] = mean or max over h,w. One pass, bound by memory. */
+/* Global pooling over the points of an image, on a CPU: y[n,c] = mean or max over h,w. One pass, bound by
+ * memory. */
 #include "ops/cpu.h"
 
 struct pool_context {
@@ -13,8 +14,8 @@ static struct pool_context pool_context(const char *op, struct tensor y, struct 
     check_rank(op, y, 2);
     check_activation(op, y, x);
     check_vector(op, y, x.dims[0] * x.dims[3], x);
-    return (struct pool_context){.y = y, .x = x, .kind = kind, .points = x.dims[1] * x.dims[2],
-                                 .channels = x.dims[3]};
+    return (struct pool_context){
+        .y = y, .x = x, .kind = kind, .points = x.dims[1] * x.dims[2], .channels = x.dims[3]};
 }
 
 /* One sample, CPU_BLOCK channels at a time. */
@@ -24,18 +25,23 @@ static void pool_forward_piece(void *context, int sample) {
     for (int from = 0; from < c->channels; from += CPU_BLOCK) {
         int n = c->channels - from < CPU_BLOCK ? c->channels - from : CPU_BLOCK;
         float sum[CPU_BLOCK];
-        for (int j = 0; j < n; j++) sum[j] = c->kind == POOLING_MAX ? -INFINITY : 0.0f;
+        for (int j = 0; j < n; j++)
+            sum[j] = c->kind == POOLING_MAX ? -INFINITY : 0.0f;
         for (int p = 0; p < c->points; p++) {
             size_t at = ((size_t)sample * (size_t)c->points + (size_t)p) * (size_t)c->channels + (size_t)from;
             const float *x = cpu_read(c->x, at, (size_t)n, in);
             if (c->kind == POOLING_MAX)
-                for (int j = 0; j < n; j++) sum[j] = x[j] > sum[j] ? x[j] : sum[j];
+                for (int j = 0; j < n; j++)
+                    sum[j] = x[j] > sum[j] ? x[j] : sum[j];
             else
-                for (int j = 0; j < n; j++) sum[j] += x[j];
+                for (int j = 0; j < n; j++)
+                    sum[j] += x[j];
         }
         size_t at = (size_t)sample * (size_t)c->channels + (size_t)from;
-        float *y = cpu_target(c->y, at, out), factor = c->kind == POOLING_MAX ? 1.0f : 1.0f / (float)c->points;
-        for (int j = 0; j < n; j++) y[j] = sum[j] * factor;
+        float *y = cpu_target(c->y, at, out),
+              factor = c->kind == POOLING_MAX ? 1.0f : 1.0f / (float)c->points;
+        for (int j = 0; j < n; j++)
+            y[j] = sum[j] * factor;
         cpu_written(c->y, at, (size_t)n, y);
     }
 }
@@ -46,8 +52,8 @@ void cpu_pool_forward(struct queue *q, struct tensor y, struct tensor x, enum po
 }
 
 /* What one block of channels gets at one point; `open[j]` is 1 until the maximum of channel j was met. */
-static void pool_backward_point(const struct pool_context *c, size_t at, size_t n, const float *dy, const float *y,
-                                float *open) {
+static void pool_backward_point(const struct pool_context *c, size_t at, size_t n, const float *dy,
+                                const float *y, float *open) {
     float x_buffer[CPU_BLOCK], old_buffer[CPU_BLOCK], out[CPU_BLOCK], g[CPU_BLOCK];
     if (c->kind == POOLING_MAX) {
         const float *x = cpu_read(c->x, at, n, x_buffer);
@@ -58,13 +64,15 @@ static void pool_backward_point(const struct pool_context *c, size_t at, size_t 
         }
     } else {
         float factor = 1.0f / (float)c->points;
-        for (size_t j = 0; j < n; j++) g[j] = dy[j] * factor;
+        for (size_t j = 0; j < n; j++)
+            g[j] = dy[j] * factor;
     }
     float *dx = cpu_target(c->dx, at, out);
     if (c->add) {
         const float *old = cpu_read(c->dx, at, n, old_buffer);
         IVDEP
-        for (size_t j = 0; j < n; j++) dx[j] = old[j] + g[j];
+        for (size_t j = 0; j < n; j++)
+            dx[j] = old[j] + g[j];
     } else {
         memcpy(dx, g, n * sizeof *dx);
     }
@@ -78,7 +86,8 @@ static void pool_backward_piece(void *context, int sample) {
         size_t n = c->channels - from < CPU_BLOCK ? (size_t)(c->channels - from) : CPU_BLOCK;
         size_t row = (size_t)sample * (size_t)c->channels + (size_t)from;
         const float *dy = cpu_read(c->dy, row, n, dy_buffer), *y = cpu_read(c->y, row, n, y_buffer);
-        for (size_t j = 0; j < n; j++) open[j] = 1.0f;
+        for (size_t j = 0; j < n; j++)
+            open[j] = 1.0f;
         for (int p = 0; p < c->points; p++) {
             size_t at = ((size_t)sample * (size_t)c->points + (size_t)p) * (size_t)c->channels + (size_t)from;
             pool_backward_point(c, at, n, dy, y, open);

@@ -23,7 +23,8 @@ void *cpu_shared_scratch(struct queue *q, enum cpu_shared which, size_t bytes) {
 static void map_piece(void *context, int i) {
     const struct cpu_map *m = context;
     size_t at = (size_t)i * CPU_GRAIN, end = at + CPU_GRAIN < m->count ? at + CPU_GRAIN : m->count;
-    for (; at < end; at += CPU_BLOCK) m->block(m, at, end - at < CPU_BLOCK ? end - at : CPU_BLOCK);
+    for (; at < end; at += CPU_BLOCK)
+        m->block(m, at, end - at < CPU_BLOCK ? end - at : CPU_BLOCK);
 }
 
 void cpu_map(struct queue *q, struct cpu_map *m) {
@@ -90,7 +91,8 @@ static void sum_piece(void *context, int piece) {
                 c->block(c->context, run, at + column, (int)column,
                          (int)(length - column < CPU_BLOCK ? length - column : CPU_BLOCK));
         }
-        for (size_t j = 0; j < values; j++) partial[j] += (double)run[j];
+        for (size_t j = 0; j < values; j++)
+            partial[j] += (double)run[j];
     }
 }
 
@@ -108,7 +110,8 @@ double *cpu_rows_sum(struct queue *q, const struct cpu_rows *rows, int sums,
         for (int s = 0; s < sums; s++) {
             const double *from = c.partial + ((size_t)piece * (size_t)sums + (size_t)s) * wide;
             for (size_t k = 0; k < wide; k += channels)
-                for (size_t j = 0; j < channels; j++) result[(size_t)s * channels + j] += from[k + j];
+                for (size_t j = 0; j < channels; j++)
+                    result[(size_t)s * channels + j] += from[k + j];
         }
     return result;
 }

@@ -8,14 +8,19 @@ struct softmax_context {
     bool add;
 };
 
-static struct softmax_context softmax_context(const char *op, struct tensor y, struct tensor x, struct tensor mask) {
+static struct softmax_context softmax_context(const char *op, struct tensor y, struct tensor x,
+                                              struct tensor mask) {
     check_rank(op, x, 2);
     check_same(op, y, x);
     check_dtype(op, y, DTYPE_F32);
     check_dtype(op, x, DTYPE_F32);
     check_mask(op, mask, x);
     int width = x.dims[1];
-    return (struct softmax_context){.y = y, .x = x, .mask = mask.data, .rows = x.dims[0], .width = width,
+    return (struct softmax_context){.y = y,
+                                    .x = x,
+                                    .mask = mask.data,
+                                    .rows = x.dims[0],
+                                    .width = width,
                                     .grain = 1 + 8192 / (width + 1)};
 }
 
@@ -27,16 +32,19 @@ static void softmax_run(struct queue *q, struct softmax_context *c, void (*piece
 static float row_exp(float *e, const float *x, const uint8_t *mask, int n) {
     float max;
     if (mask) {
-        for (int i = 0; i < n; i++) e[i] = mask[i] ? x[i] : -INFINITY;
+        for (int i = 0; i < n; i++)
+            e[i] = mask[i] ? x[i] : -INFINITY;
         max = cpu_max(e, n);
         if (max == -INFINITY) {
             memset(e, 0, (size_t)n * sizeof *e);
             return max;
         }
-        for (int i = 0; i < n; i++) e[i] = mask[i] ? cpu_exp(x[i] - max) : 0.0f;
+        for (int i = 0; i < n; i++)
+            e[i] = mask[i] ? cpu_exp(x[i] - max) : 0.0f;
     } else {
         max = cpu_max(x, n);
-        for (int i = 0; i < n; i++) e[i] = cpu_exp(x[i] - max);
+        for (int i = 0; i < n; i++)
+            e[i] = cpu_exp(x[i] - max);
     }
     return max;
 }
@@ -49,7 +57,8 @@ static void softmax_forward_piece(void *context, int piece) {
         float *p = (float *)c->y.data + at;
         row_exp(p, (float *)c->x.data + at, c->mask ? c->mask + at : NULL, n);
         float sum = cpu_sum(p, n), factor = sum > 0.0f ? 1.0f / sum : sum == 0.0f ? 0.0f : NAN;
-        for (int i = 0; i < n; i++) p[i] *= factor;
+        for (int i = 0; i < n; i++)
+            p[i] *= factor;
     }
 }
 
@@ -68,7 +77,8 @@ static void log_softmax_forward_piece(void *context, int piece) {
         const uint8_t *mask = c->mask ? c->mask + at : NULL;
         float *l = (float *)c->y.data + at;
         float max = row_exp(l, x, mask, n), shift = max + logf(cpu_sum(l, n));
-        for (int i = 0; i < n; i++) l[i] = mask && !mask[i] ? -INFINITY : x[i] - shift;
+        for (int i = 0; i < n; i++)
+            l[i] = mask && !mask[i] ? -INFINITY : x[i] - shift;
     }
 }
 
@@ -85,12 +95,15 @@ static void softmax_backward_piece(void *context, int piece) {
         size_t at = (size_t)row * (size_t)n;
         const float *p = (float *)c->x.data + at, *dp = (float *)c->g.data + at;
         float *dx = (float *)c->y.data + at, lanes[16] = {0};
-        for (int i = 0; i < n; i++) lanes[i & 15] += p[i] * dp[i];
+        for (int i = 0; i < n; i++)
+            lanes[i & 15] += p[i] * dp[i];
         float sum = cpu_sum(lanes, 16);
         if (c->add)
-            for (int i = 0; i < n; i++) dx[i] += p[i] * (dp[i] - sum);
+            for (int i = 0; i < n; i++)
+                dx[i] += p[i] * (dp[i] - sum);
         else
-            for (int i = 0; i < n; i++) dx[i] = p[i] * (dp[i] - sum);
+            for (int i = 0; i < n; i++)
+                dx[i] = p[i] * (dp[i] - sum);
     }
 }
 
@@ -111,7 +124,8 @@ static void log_softmax_backward_piece(void *context, int piece) {
         size_t at = (size_t)row * (size_t)n;
         const float *l = (float *)c->x.data + at, *dl = (float *)c->g.data + at;
         float *dx = (float *)c->y.data + at, lanes[16] = {0};
-        for (int i = 0; i < n; i++) lanes[i & 15] += l[i] == -INFINITY ? 0.0f : dl[i];
+        for (int i = 0; i < n; i++)
+            lanes[i & 15] += l[i] == -INFINITY ? 0.0f : dl[i];
         float sum = cpu_sum(lanes, 16);
         for (int i = 0; i < n; i++) {
             float g = l[i] == -INFINITY ? 0.0f : dl[i] - cpu_exp(l[i]) * sum;
@@ -120,7 +134,8 @@ static void log_softmax_backward_piece(void *context, int piece) {
     }
 }
 
-void cpu_log_softmax_backward(struct queue *q, struct tensor dx, struct tensor dl, struct tensor l, bool add) {
+void cpu_log_softmax_backward(struct queue *q, struct tensor dx, struct tensor dl, struct tensor l,
+                              bool add) {
     struct softmax_context c = softmax_context("log_softmax_backward", dx, l, tensor_none());
     check_same("log_softmax_backward", dl, l);
     check_dtype("log_softmax_backward", dl, DTYPE_F32);

@@ -8,7 +8,8 @@
 
 #include "tengen/log.h"
 
-/* ---- a map from keys to kernels or slots, both of which begin with their key ------------------------------ */
+/* ---- a map from keys to kernels or slots, both of which begin with their key ------------------------------
+ */
 
 struct key_map {
     void **entries; /* [capacity], NULL: free; capacity is a power of two, at most half full */
@@ -18,7 +19,8 @@ struct key_map {
 static size_t key_hash(const struct onednn_key *key) {
     const uint32_t *words = (const uint32_t *)key;
     uint64_t hash = 0x9E3779B97F4A7C15u;
-    for (size_t i = 0; i < sizeof *key / sizeof *words; i++) hash = (hash ^ words[i]) * 0xD6E8FEB86659FD93u;
+    for (size_t i = 0; i < sizeof *key / sizeof *words; i++)
+        hash = (hash ^ words[i]) * 0xD6E8FEB86659FD93u;
     return (size_t)(hash ^ hash >> 32);
 }
 
@@ -32,7 +34,8 @@ static void *key_map_find(const struct key_map *map, const struct onednn_key *ke
 
 static void key_map_put(struct key_map *map, void *entry) {
     size_t i = key_hash(entry);
-    while (map->entries[i & (map->capacity - 1)]) i++;
+    while (map->entries[i & (map->capacity - 1)])
+        i++;
     map->entries[i & (map->capacity - 1)] = entry;
     map->count++;
 }
@@ -49,7 +52,8 @@ static void key_map_add(struct key_map *map, void *entry) {
     key_map_put(map, entry);
 }
 
-/* ---- the device's half ------------------------------------------------------------------------------------ */
+/* ---- the device's half ------------------------------------------------------------------------------------
+ */
 
 /* Weights in a layout of the library's. */
 struct pack {
@@ -91,7 +95,7 @@ struct onednn_queue {
         void *scratchpad, *scratch;
         size_t scratchpad_size, scratch_size;
         char padding[128 - 5 * sizeof(void *)]; /* workers do not share cache lines */
-    } *worker;                                  /* [workers] */
+    } * worker;                                 /* [workers] */
 };
 
 /* The library starts threads of its own unless the calling thread tells its OpenMP not to. */
@@ -109,7 +113,8 @@ struct onednn *onednn_open(void) {
     struct onednn *library = MEM_NEW(struct onednn, 1);
     pthread_mutex_init(&library->lock, NULL);
     if (dnnl_engine_create(&library->engine, dnnl_cpu, 0) != dnnl_success) {
-        log_warn("oneDNN gives no engine on this processor: plain loops are used, which is many times slower");
+        log_warn(
+            "oneDNN gives no engine on this processor: plain loops are used, which is many times slower");
         mem_free(library);
         return NULL;
     }
@@ -136,7 +141,8 @@ void onednn_close(struct onednn *library) {
             next = pack->next;
             pack_free(pack);
         }
-    for (int i = 0; i < library->layout_count; i++) dnnl_primitive_destroy(library->layouts[i].reorder);
+    for (int i = 0; i < library->layout_count; i++)
+        dnnl_primitive_destroy(library->layouts[i].reorder);
     mem_free(library->layouts);
     dnnl_engine_destroy(library->engine);
     pthread_mutex_destroy(&library->lock);
@@ -178,9 +184,12 @@ void onednn_describe(char *text, size_t size) {
     snprintf(text, size, "%d.%d.%d, %s", version->major, version->minor, version->patch, name);
 }
 
-/* ---- kernels ---------------------------------------------------------------------------------------------- */
+/* ---- kernels ----------------------------------------------------------------------------------------------
+ */
 
-dnnl_data_type_t onednn_dtype(enum dtype dtype) { return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32; }
+dnnl_data_type_t onednn_dtype(enum dtype dtype) {
+    return dtype == DTYPE_BF16 ? dnnl_bf16 : dnnl_f32;
+}
 
 void onednn_post_ops(dnnl_primitive_attr_t attributes, const struct onednn_key *key) {
     dnnl_post_ops_t post_ops;
@@ -188,10 +197,17 @@ void onednn_post_ops(dnnl_primitive_attr_t attributes, const struct onednn_key *
     if (key->flags & ONEDNN_SUM) ONEDNN(dnnl_post_ops_append_sum(post_ops, 1.0f));
     dnnl_alg_kind_t kind = dnnl_alg_kind_undef;
     switch (key->flags / ONEDNN_ACTIVATION) {
-    case ACTIVATION_RELU: kind = dnnl_eltwise_relu; break;
-    case ACTIVATION_TANH: kind = dnnl_eltwise_tanh; break;
-    case ACTIVATION_SIGMOID: kind = dnnl_eltwise_logistic; break;
-    default: break;
+    case ACTIVATION_RELU:
+        kind = dnnl_eltwise_relu;
+        break;
+    case ACTIVATION_TANH:
+        kind = dnnl_eltwise_tanh;
+        break;
+    case ACTIVATION_SIGMOID:
+        kind = dnnl_eltwise_logistic;
+        break;
+    default:
+        break;
     }
     if (kind != dnnl_alg_kind_undef) ONEDNN(dnnl_post_ops_append_eltwise(post_ops, 1.0f, kind, 0.0f, 0.0f));
     ONEDNN(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
@@ -199,14 +215,16 @@ void onednn_post_ops(dnnl_primitive_attr_t attributes, const struct onednn_key *
 }
 
 /* The number of a pair (layout, master's layout), made known on first sight. Needs the lock. */
-static int layout_number(struct onednn *library, const dnnl_memory_desc_t *desc, const dnnl_memory_desc_t *master) {
+static int layout_number(struct onednn *library, const dnnl_memory_desc_t *desc,
+                         const dnnl_memory_desc_t *master) {
     for (int i = 0; i < library->layout_count; i++)
         if (dnnl_memory_desc_equal(&library->layouts[i].desc, desc) &&
             dnnl_memory_desc_equal(&library->layouts[i].master, master))
             return i;
     dnnl_primitive_desc_t primitive;
     struct layout layout = {.desc = *desc, .master = *master};
-    ONEDNN(dnnl_reorder_primitive_desc_create(&primitive, master, library->engine, desc, library->engine, NULL));
+    ONEDNN(
+        dnnl_reorder_primitive_desc_create(&primitive, master, library->engine, desc, library->engine, NULL));
     ONEDNN(dnnl_primitive_create(&layout.reorder, primitive));
     ONEDNN(dnnl_primitive_desc_destroy(primitive));
     int n = library->layout_count++;
@@ -227,7 +245,8 @@ static struct onednn_kernel *kernel_create(struct onednn *library, const struct 
     dnnl_primitive_desc_query(primitive, dnnl_query_impl_info_str, 0, &name);
     snprintf(kernel->name, sizeof kernel->name, "%s", name);
     if (!strstr(name, "ref") && dnnl_primitive_create(&kernel->primitive, primitive) == dnnl_success) {
-        const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(primitive, dnnl_query_scratchpad_md, 0);
+        const dnnl_memory_desc_t *scratchpad =
+            dnnl_primitive_desc_query_md(primitive, dnnl_query_scratchpad_md, 0);
         kernel->desc[SLOT_SCRATCHPAD] = *scratchpad;
         kernel->scratchpad = dnnl_memory_desc_get_size(scratchpad);
         if (kernel->scratchpad) kernel->argument[SLOT_SCRATCHPAD] = DNNL_ARG_SCRATCHPAD;
@@ -251,17 +270,32 @@ static const struct onednn_kernel *kernel_get(struct onednn *library, const stru
     return kernel;
 }
 
-void onednn_kernels(struct device *device, void (*visit)(void *context, const struct onednn_kernel *kernel),
+void onednn_kernels(struct onednn *library,
+                    void (*visit)(void *context, const char *what, const char *implementation, bool used),
                     void *context) {
-    struct onednn *library = ((struct cpu_device *)device->state)->library;
+    static const char *const ops[] = {"conv_forward",   "conv_backward_data",   "conv_backward_weights",
+                                      "linear_forward", "linear_backward_data", "linear_backward_weights"};
     if (!library) return;
     pthread_mutex_lock(&library->lock);
-    for (size_t i = 0; i < library->kernels.capacity; i++)
-        if (library->kernels.entries[i]) visit(context, library->kernels.entries[i]);
+    for (size_t i = 0; i < library->kernels.capacity; i++) {
+        const struct onednn_kernel *kernel = library->kernels.entries[i];
+        if (!kernel) continue;
+        const struct onednn_key *key = &kernel->key;
+        char what[160];
+        if (key->kh)
+            snprintf(what, sizeof what, "%s %s n%d %dx%dx%d -> %d %dx%d", ops[key->op],
+                     dtype_name((enum dtype)key->dtype), key->n, key->h, key->w, key->c, key->o, key->kh,
+                     key->kw);
+        else
+            snprintf(what, sizeof what, "%s %s n%d %d -> %d", ops[key->op],
+                     dtype_name((enum dtype)key->dtype), key->n, key->c, key->o);
+        visit(context, what, kernel->name, kernel->primitive != NULL);
+    }
     pthread_mutex_unlock(&library->lock);
 }
 
-/* ---- the queue's half ------------------------------------------------------------------------------------- */
+/* ---- the queue's half -------------------------------------------------------------------------------------
+ */
 
 struct onednn_queue *onednn_queue_open(struct onednn *library, int workers) {
     if (!library) return NULL;
@@ -284,9 +318,11 @@ static void slot_free(struct onednn_slot *slot, int workers) {
 
 void onednn_queue_close(struct onednn_queue *q) {
     if (!q) return;
-    for (size_t i = 0; i < q->slots.capacity; i++) slot_free(q->slots.entries[i], q->workers);
+    for (size_t i = 0; i < q->slots.capacity; i++)
+        slot_free(q->slots.entries[i], q->workers);
     mem_free(q->slots.entries);
-    for (int i = 0; i < q->loose_count; i++) pack_free(q->loose[i]);
+    for (int i = 0; i < q->loose_count; i++)
+        pack_free(q->loose[i]);
     mem_free(q->loose);
     for (int i = 0; i < q->workers; i++) {
         dnnl_stream_destroy(q->worker[i].stream);
@@ -297,7 +333,9 @@ void onednn_queue_close(struct onednn_queue *q) {
     mem_free(q);
 }
 
-static struct onednn_queue *queue_half(const struct queue *q) { return ((struct cpu_queue *)q->state)->library; }
+static struct onednn_queue *queue_half(const struct queue *q) {
+    return ((struct cpu_queue *)q->state)->library;
+}
 
 /* Memory objects for every worker; packed weights come with each call. */
 static struct onednn_slot *slot_create(struct onednn_queue *half, const struct onednn_key *key) {
@@ -311,8 +349,8 @@ static struct onednn_slot *slot_create(struct onednn_queue *half, const struct o
         slot->arguments[i].arg = slot->kernel->argument[place];
         bool packed = place == SLOT_WEIGHTS && slot->kernel->master.ndims;
         if (slot->arguments[i].arg && !packed)
-            ONEDNN(dnnl_memory_create(&slot->arguments[i].memory, &slot->kernel->desc[place], half->library->engine,
-                                      DNNL_MEMORY_NONE));
+            ONEDNN(dnnl_memory_create(&slot->arguments[i].memory, &slot->kernel->desc[place],
+                                      half->library->engine, DNNL_MEMORY_NONE));
     }
     return slot;
 }
@@ -357,7 +395,8 @@ void onednn_run(struct queue *q, struct onednn_slot *slot, void *const data[SLOT
         } else {
             void *pointer = data[place];
             if (place == SLOT_SCRATCHPAD)
-                pointer = worker_memory(&worker->scratchpad, &worker->scratchpad_size, slot->kernel->scratchpad);
+                pointer =
+                    worker_memory(&worker->scratchpad, &worker->scratchpad_size, slot->kernel->scratchpad);
             ONEDNN(dnnl_memory_set_data_handle(argument.memory, pointer));
         }
         arguments[count++] = argument;
@@ -367,7 +406,8 @@ void onednn_run(struct queue *q, struct onednn_slot *slot, void *const data[SLOT
 
 void onednn_add_reordered(struct queue *q, const struct onednn_slot *slot, void *to, void *from) {
     struct onednn_queue *half = queue_half(q);
-    const dnnl_memory_desc_t *source = &slot->kernel->desc[SLOT_OUT], *target = &slot->kernel->desc[SLOT_WEIGHTS];
+    const dnnl_memory_desc_t *source = &slot->kernel->desc[SLOT_OUT],
+                             *target = &slot->kernel->desc[SLOT_WEIGHTS];
     dnnl_engine_t engine = half->library->engine;
     dnnl_primitive_attr_t attributes;
     dnnl_post_ops_t post_ops;
@@ -391,7 +431,8 @@ void onednn_add_reordered(struct queue *q, const struct onednn_slot *slot, void 
     dnnl_post_ops_destroy(post_ops);
 }
 
-/* ---- packs ------------------------------------------------------------------------------------------------ */
+/* ---- packs ------------------------------------------------------------------------------------------------
+ */
 
 static struct pack *pack_create(struct onednn *library, int layout, struct tensor weights) {
     struct pack *pack = MEM_NEW(struct pack, 1);
@@ -413,10 +454,12 @@ static void pack_fill(struct onednn *library, struct pack *pack, const void *mas
     ONEDNN(dnnl_memory_destroy(from));
 }
 
-/* Weights without a version may have changed at any time: the queue has a buffer for each layout. Needs the lock. */
+/* Weights without a version may have changed at any time: the queue has a buffer for each layout. Needs the
+ * lock. */
 static struct pack *pack_loose(struct onednn_queue *half, int layout, struct tensor weights) {
     if (layout >= half->loose_count) {
-        half->loose = mem_resize(half->loose, (size_t)half->loose_count, (size_t)layout + 1, sizeof *half->loose);
+        half->loose =
+            mem_resize(half->loose, (size_t)half->loose_count, (size_t)layout + 1, sizeof *half->loose);
         half->loose_count = layout + 1;
     }
     if (!half->loose[layout]) half->loose[layout] = pack_create(half->library, layout, weights);
@@ -459,7 +502,8 @@ dnnl_memory_t onednn_pack(struct queue *q, const struct onednn_slot *slot, struc
 int onednn_slice(double flops, double bytes, enum dtype dtype, int most) {
     double seconds = flops / (dtype == DTYPE_BF16 ? 1.2e12 : 0.18e12) + bytes / 10e9;
     int slice = 1;
-    while (2 * slice <= most && 2 * slice * seconds <= 40e-6) slice *= 2;
+    while (2 * slice <= most && 2 * slice * seconds <= 40e-6)
+        slice *= 2;
     return slice;
 }
 #endif

@@ -1,9 +1,9 @@
 /* What oneDNN's entries share: compiled kernels, reordered weights, and running a kernel on one slice.
  *
- * A kernel is a primitive for one operation on one slice of the batch, named by a key of plain integers. It belongs to
- * the device. A slot is a queue's use of a kernel: the library's memory objects, one set a worker, whose pointers are
- * set before each run. Weights are kept in the layout that a kernel asks for (a pack), one copy for each pair of master
- * and layout, refreshed when the master's version has changed.
+ * A kernel is a primitive for one operation on one slice of the batch, named by a key of plain integers. It
+ * belongs to the device. A slot is a queue's use of a kernel: the library's memory objects, one set a worker,
+ * whose pointers are set before each run. Weights are kept in the layout that a kernel asks for (a pack), one
+ * copy for each pair of master and layout, refreshed when the master's version has changed.
  */
 #ifndef OPS_ONEDNN_CACHE_H
 #define OPS_ONEDNN_CACHE_H
@@ -36,7 +36,8 @@ struct onednn_kernel {
     struct onednn_key key;
     dnnl_primitive_t primitive; /* NULL: the library has none that is worth using */
     dnnl_memory_desc_t desc[SLOT_COUNT];
-    int argument[SLOT_COUNT]; /* DNNL_ARG_...; 0: not there. Weights: run with a pack unless `weights_plain`. */
+    int argument[SLOT_COUNT];  /* DNNL_ARG_...; 0: not there. Weights: run with a pack unless `weights_plain`.
+                                */
     dnnl_memory_desc_t master; /* of the weights as the caller keeps them: F32, OHWI or OI */
     int layout;                /* number of desc[SLOT_WEIGHTS] among the device's layouts */
     size_t scratchpad;
@@ -49,12 +50,9 @@ struct onednn_slot {
     dnnl_exec_arg_t *arguments; /* [workers][SLOT_COUNT] */
 };
 
-/* The queue's slot for a key; NULL where the library has no kernel. Called by the queue's thread, outside pool_run. */
+/* The queue's slot for a key; NULL where the library has no kernel. Called by the queue's thread, outside
+ * pool_run. */
 struct onednn_slot *onednn_slot(struct queue *q, const struct onednn_key *key);
-
-/* Visits the device's kernels, for tests and benchmarks: which implementation does the library choose? */
-void onednn_kernels(struct device *device, void (*visit)(void *context, const struct onednn_kernel *kernel),
-                    void *context);
 
 /* The weights in the slot's layout. Called by the queue's thread, outside pool_run. */
 dnnl_memory_t onednn_pack(struct queue *q, const struct onednn_slot *slot, struct tensor weights);
@@ -71,12 +69,14 @@ void *onednn_worker_scratch(struct queue *q, size_t bytes);
 dnnl_data_type_t onednn_dtype(enum dtype dtype);
 /* Adds what the key's flags ask for (sum, then activation) to a primitive's attributes. */
 void onednn_post_ops(dnnl_primitive_attr_t attributes, const struct onednn_key *key);
-/* Each file makes the kernels of its operations: fills desc, argument, master and the primitive descriptor. */
+/* Each file makes the kernels of its operations: fills desc, argument, master and the primitive descriptor.
+ */
 bool onednn_conv_build(dnnl_engine_t engine, struct onednn_kernel *kernel, dnnl_primitive_desc_t *primitive);
-bool onednn_linear_build(dnnl_engine_t engine, struct onednn_kernel *kernel, dnnl_primitive_desc_t *primitive);
+bool onednn_linear_build(dnnl_engine_t engine, struct onednn_kernel *kernel,
+                         dnnl_primitive_desc_t *primitive);
 
-/* Samples a piece, a power of two from 1 to `most`, so that a piece takes some 30 us; from the work and the bytes of one
- * sample. The same for every number of threads and samples. */
+/* Samples a piece, a power of two from 1 to `most`, so that a piece takes some 30 us; from the work and the
+ * bytes of one sample. The same for every number of threads and samples. */
 int onednn_slice(double flops, double bytes, enum dtype dtype, int most);
 
 /* Aborts with the library's status if a call that cannot fail has failed. */

@@ -1,8 +1,8 @@
 /* Convolutions through oneDNN. Activations are NHWC, weights in the layout that the library likes best.
  *
- * Forward and gradient of the data: slices of a fixed number of samples, what is left over in slices of powers of two.
- * The result for a sample does not depend on its neighbours in the slice, nor on the slice's size (tests/ops hold that).
- * Gradient of the weights: at most eight slices, one sum each, added in order. */
+ * Forward and gradient of the data: slices of a fixed number of samples, what is left over in slices of
+ * powers of two. The result for a sample does not depend on its neighbours in the slice, nor on the slice's
+ * size (tests/ops hold that). Gradient of the weights: at most eight slices, one sum each, added in order. */
 #ifdef TENGEN_ONEDNN
 #include "ops/onednn_cache.h"
 
@@ -12,23 +12,24 @@ enum {
     GRADIENT_PIECES = 8,
 };
 
-/* ---- building --------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------
+ */
 
 static dnnl_status_t forward_desc(dnnl_convolution_desc_t *conv, const struct onednn_key *key,
                                   struct onednn_kernel *kernel, dnnl_prop_kind_t kind) {
     const dnnl_dims_t strides = {key->stride_h, key->stride_w}, pads = {key->pad_h, key->pad_w};
     const dnnl_memory_desc_t *bias = key->flags & ONEDNN_BIAS ? &kernel->desc[SLOT_BIAS] : NULL;
     bool backward = key->op == ONEDNN_CONV_BACKWARD_DATA; /* there the input of the kernel is dy */
-    return dnnl_convolution_forward_desc_init(conv, kind, dnnl_convolution_direct,
-                                              &kernel->desc[backward ? SLOT_OUT : SLOT_IN],
-                                              &kernel->desc[SLOT_WEIGHTS], bias,
-                                              &kernel->desc[backward ? SLOT_IN : SLOT_OUT], strides, pads, pads);
+    return dnnl_convolution_forward_desc_init(
+        conv, kind, dnnl_convolution_direct, &kernel->desc[backward ? SLOT_OUT : SLOT_IN],
+        &kernel->desc[SLOT_WEIGHTS], bias, &kernel->desc[backward ? SLOT_IN : SLOT_OUT], strides, pads, pads);
 }
 
 /* The primitive descriptor; the backward ones want the forward one as a hint. */
-static dnnl_status_t primitive_desc(dnnl_engine_t engine, const struct onednn_key *key, struct onednn_kernel *kernel,
-                                    dnnl_primitive_attr_t attributes, const dnnl_memory_desc_t *x,
-                                    const dnnl_memory_desc_t *dy, dnnl_primitive_desc_t *out) {
+static dnnl_status_t primitive_desc(dnnl_engine_t engine, const struct onednn_key *key,
+                                    struct onednn_kernel *kernel, dnnl_primitive_attr_t attributes,
+                                    const dnnl_memory_desc_t *x, const dnnl_memory_desc_t *dy,
+                                    dnnl_primitive_desc_t *out) {
     const dnnl_dims_t strides = {key->stride_h, key->stride_w}, pads = {key->pad_h, key->pad_w};
     dnnl_convolution_desc_t conv;
     if (key->op == ONEDNN_CONV_FORWARD) {
@@ -37,20 +38,20 @@ static dnnl_status_t primitive_desc(dnnl_engine_t engine, const struct onednn_ke
     }
     dnnl_memory_desc_t any;
     const dnnl_dims_t dims = {key->o, key->c, key->kh, key->kw};
-    ONEDNN(dnnl_memory_desc_init_by_tag(&any, 4, dims, onednn_dtype((enum dtype)key->dtype), dnnl_format_tag_any));
+    ONEDNN(dnnl_memory_desc_init_by_tag(&any, 4, dims, onednn_dtype((enum dtype)key->dtype),
+                                        dnnl_format_tag_any));
     dnnl_convolution_desc_t hint_desc;
     dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status =
-        dnnl_convolution_forward_desc_init(&hint_desc, dnnl_forward_training, dnnl_convolution_direct, x, &any, NULL,
-                                           dy, strides, pads, pads);
+    dnnl_status_t status = dnnl_convolution_forward_desc_init(
+        &hint_desc, dnnl_forward_training, dnnl_convolution_direct, x, &any, NULL, dy, strides, pads, pads);
     if (!status) status = dnnl_primitive_desc_create(&hint, &hint_desc, NULL, engine, NULL);
     if (status) return status;
     if (key->op == ONEDNN_CONV_BACKWARD_DATA)
-        status = dnnl_convolution_backward_data_desc_init(&conv, dnnl_convolution_direct, x, &any, dy, strides, pads,
-                                                          pads);
+        status = dnnl_convolution_backward_data_desc_init(&conv, dnnl_convolution_direct, x, &any, dy,
+                                                          strides, pads, pads);
     else
-        status = dnnl_convolution_backward_weights_desc_init(&conv, dnnl_convolution_direct, x,
-                                                             &kernel->desc[SLOT_OUT], NULL, dy, strides, pads, pads);
+        status = dnnl_convolution_backward_weights_desc_init(
+            &conv, dnnl_convolution_direct, x, &kernel->desc[SLOT_OUT], NULL, dy, strides, pads, pads);
     if (!status) status = dnnl_primitive_desc_create(out, &conv, attributes, engine, hint);
     dnnl_primitive_desc_destroy(hint);
     return status;
@@ -103,7 +104,8 @@ bool onednn_conv_build(dnnl_engine_t engine, struct onednn_kernel *kernel, dnnl_
     return true;
 }
 
-/* ---- forward and gradient of the data --------------------------------------------------------------------- */
+/* ---- forward and gradient of the data ---------------------------------------------------------------------
+ */
 
 struct conv_job {
     struct queue *q;
@@ -117,15 +119,25 @@ struct conv_job {
 };
 
 static struct onednn_key conv_key(enum onednn_op op, struct tensor x, struct tensor w, struct conv conv) {
-    return (struct onednn_key){.op = op, .dtype = x.dtype, .h = x.dims[1], .w = x.dims[2], .c = x.dims[3],
-                               .o = w.dims[0], .kh = w.dims[1], .kw = w.dims[2], .stride_h = conv.stride_h,
-                               .stride_w = conv.stride_w, .pad_h = conv.pad_h, .pad_w = conv.pad_w};
+    return (struct onednn_key){.op = op,
+                               .dtype = x.dtype,
+                               .h = x.dims[1],
+                               .w = x.dims[2],
+                               .c = x.dims[3],
+                               .o = w.dims[0],
+                               .kh = w.dims[1],
+                               .kw = w.dims[2],
+                               .stride_h = conv.stride_h,
+                               .stride_w = conv.stride_w,
+                               .pad_h = conv.pad_h,
+                               .pad_w = conv.pad_w};
 }
 
 /* Samples a piece, whatever the number of samples and threads. */
 static int conv_slice(struct tensor y, struct tensor x, struct tensor w) {
     double points = (double)y.dims[1] * y.dims[2], flops = 2.0 * points * (double)tensor_count(w);
-    double bytes = (points * y.dims[3] + (double)x.dims[1] * x.dims[2] * x.dims[3]) * (double)dtype_size(x.dtype);
+    double bytes =
+        (points * y.dims[3] + (double)x.dims[1] * x.dims[2] * x.dims[3]) * (double)dtype_size(x.dtype);
     return onednn_slice(flops, bytes, x.dtype, MAX_SLICE);
 }
 
@@ -189,7 +201,8 @@ static void forward_piece(void *context, int i) {
 bool onednn_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
                          struct tensor r, struct conv conv, enum activation act) {
     struct onednn_key key = conv_key(ONEDNN_CONV_FORWARD, x, w, conv);
-    key.flags = (tensor_is(b) ? ONEDNN_BIAS : 0) | (tensor_is(r) ? ONEDNN_SUM : 0) | (int)act * ONEDNN_ACTIVATION;
+    key.flags =
+        (tensor_is(b) ? ONEDNN_BIAS : 0) | (tensor_is(r) ? ONEDNN_SUM : 0) | (int)act * ONEDNN_ACTIVATION;
     struct conv_job job = {.q = q, .out = y, .in = x, .residual = r, .bias = b.data};
     job.out_bytes = tensor_bytes(tensor_head(y, 1));
     job.in_bytes = tensor_bytes(tensor_head(x, 1));
@@ -219,13 +232,14 @@ static void backward_data_piece(void *context, int i) {
         const float *a = cpu_read(sum, from, n, a_buffer), *b = cpu_read(more, from, n, b_buffer);
         float *target = cpu_target(sum, from, out);
         IVDEP
-        for (size_t j = 0; j < n; j++) target[j] = a[j] + b[j];
+        for (size_t j = 0; j < n; j++)
+            target[j] = a[j] + b[j];
         cpu_written(sum, from, n, target);
     }
 }
 
-bool onednn_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w, struct conv conv,
-                               bool add) {
+bool onednn_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                               struct conv conv, bool add) {
     struct onednn_key key = conv_key(ONEDNN_CONV_BACKWARD_DATA, dx, w, conv);
     struct conv_job job = {.q = q, .out = dx, .in = dy, .add = add};
     job.out_bytes = tensor_bytes(tensor_head(dx, 1));
@@ -236,7 +250,8 @@ bool onednn_conv_backward_data(struct queue *q, struct tensor dx, struct tensor 
     return true;
 }
 
-/* ---- gradient of the weights ------------------------------------------------------------------------------ */
+/* ---- gradient of the weights ------------------------------------------------------------------------------
+ */
 
 struct gradient_job {
     struct queue *q;
@@ -266,7 +281,8 @@ static void sum_piece(void *context, int i) {
     for (int piece = 1; piece < job->pieces; piece++) {
         const float *more = (const float *)(job->partial + (size_t)piece * job->bytes);
         IVDEP
-        for (size_t j = from; j < to; j++) sum[j] += more[j];
+        for (size_t j = from; j < to; j++)
+            sum[j] += more[j];
     }
 }
 

@@ -1,7 +1,7 @@
 /* Linear layers through oneDNN.
  *
- * Forward and gradient of the data: slices of rows; what is left over is padded to a power of two, since every call
- * reads all the weights. Gradient of the weights: slices of outputs, added straight into dw. */
+ * Forward and gradient of the data: slices of rows; what is left over is padded to a power of two, since
+ * every call reads all the weights. Gradient of the weights: slices of outputs, added straight into dw. */
 #ifdef TENGEN_ONEDNN
 #include "ops/onednn_cache.h"
 
@@ -11,7 +11,8 @@ enum {
     OUTPUTS = 64, /* rows of dw a piece */
 };
 
-/* ---- building --------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------
+ */
 
 static dnnl_memory_desc_t matrix(int rows, int columns, dnnl_data_type_t type, dnnl_format_tag_t tag) {
     dnnl_memory_desc_t desc;
@@ -21,8 +22,8 @@ static dnnl_memory_desc_t matrix(int rows, int columns, dnnl_data_type_t type, d
 }
 
 /* y [n,o] = x [n,c] w^T */
-static dnnl_status_t forward_desc(dnnl_engine_t engine, struct onednn_kernel *kernel, dnnl_primitive_attr_t attributes,
-                                  dnnl_primitive_desc_t *out) {
+static dnnl_status_t forward_desc(dnnl_engine_t engine, struct onednn_kernel *kernel,
+                                  dnnl_primitive_attr_t attributes, dnnl_primitive_desc_t *out) {
     const struct onednn_key *key = &kernel->key;
     const dnnl_data_type_t type = onednn_dtype((enum dtype)key->dtype);
     const dnnl_dims_t b_dims = {key->o};
@@ -51,8 +52,8 @@ static dnnl_status_t backward_data_desc(dnnl_engine_t engine, struct onednn_kern
     kernel->desc[SLOT_OUT] = matrix(key->n, key->c, type, dnnl_ab);
     kernel->desc[SLOT_WEIGHTS] = matrix(key->o, key->c, type, dnnl_format_tag_any);
     kernel->master = matrix(key->o, key->c, dnnl_f32, dnnl_ab);
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &kernel->desc[SLOT_IN], &kernel->desc[SLOT_WEIGHTS], NULL,
-                                                 &kernel->desc[SLOT_OUT]);
+    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &kernel->desc[SLOT_IN], &kernel->desc[SLOT_WEIGHTS],
+                                                 NULL, &kernel->desc[SLOT_OUT]);
     if (!status) status = dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
     if (!status) kernel->desc[SLOT_WEIGHTS] = *dnnl_primitive_desc_query_md(*out, dnnl_query_weights_md, 0);
     return status;
@@ -68,12 +69,13 @@ static dnnl_status_t backward_weights_desc(dnnl_engine_t engine, struct onednn_k
     ONEDNN(dnnl_memory_desc_init_by_strides(&kernel->desc[SLOT_IN], 2, dims, type, strides));
     kernel->desc[SLOT_WEIGHTS] = matrix(key->n, key->c, type, dnnl_ab);
     kernel->desc[SLOT_OUT] = matrix(key->o, key->c, dnnl_f32, dnnl_ab);
-    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &kernel->desc[SLOT_IN], &kernel->desc[SLOT_WEIGHTS], NULL,
-                                                 &kernel->desc[SLOT_OUT]);
+    dnnl_status_t status = dnnl_matmul_desc_init(&desc, &kernel->desc[SLOT_IN], &kernel->desc[SLOT_WEIGHTS],
+                                                 NULL, &kernel->desc[SLOT_OUT]);
     return status ? status : dnnl_primitive_desc_create(out, &desc, attributes, engine, NULL);
 }
 
-bool onednn_linear_build(dnnl_engine_t engine, struct onednn_kernel *kernel, dnnl_primitive_desc_t *primitive) {
+bool onednn_linear_build(dnnl_engine_t engine, struct onednn_kernel *kernel,
+                         dnnl_primitive_desc_t *primitive) {
     dnnl_primitive_attr_t attributes;
     ONEDNN(dnnl_primitive_attr_create(&attributes));
     ONEDNN(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
@@ -83,15 +85,21 @@ bool onednn_linear_build(dnnl_engine_t engine, struct onednn_kernel *kernel, dnn
     kernel->argument[SLOT_OUT] = DNNL_ARG_DST;
     kernel->argument[SLOT_WEIGHTS] = DNNL_ARG_WEIGHTS;
     switch (kernel->key.op) {
-    case ONEDNN_LINEAR_FORWARD: status = forward_desc(engine, kernel, attributes, primitive); break;
-    case ONEDNN_LINEAR_BACKWARD_DATA: status = backward_data_desc(engine, kernel, attributes, primitive); break;
-    default: status = backward_weights_desc(engine, kernel, attributes, primitive);
+    case ONEDNN_LINEAR_FORWARD:
+        status = forward_desc(engine, kernel, attributes, primitive);
+        break;
+    case ONEDNN_LINEAR_BACKWARD_DATA:
+        status = backward_data_desc(engine, kernel, attributes, primitive);
+        break;
+    default:
+        status = backward_weights_desc(engine, kernel, attributes, primitive);
     }
     dnnl_primitive_attr_destroy(attributes);
     return status == dnnl_success;
 }
 
-/* ---- forward and gradient of the data --------------------------------------------------------------------- */
+/* ---- forward and gradient of the data ---------------------------------------------------------------------
+ */
 
 struct linear_job {
     struct queue *q;
@@ -137,7 +145,8 @@ static bool linear_run(struct linear_job *job, struct onednn_key key, struct ten
     job->whole = samples / job->slice;
     job->rest = samples % job->slice;
     job->rest_padded = 1;
-    while (job->rest_padded < job->rest) job->rest_padded *= 2;
+    while (job->rest_padded < job->rest)
+        job->rest_padded *= 2;
     key.n = job->slice;
     if (job->whole && !(job->slots[0] = onednn_slot(job->q, &key))) return false;
     key.n = job->rest_padded;
@@ -148,22 +157,25 @@ static bool linear_run(struct linear_job *job, struct onednn_key key, struct ten
     return true;
 }
 
-bool onednn_linear_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
-                           enum activation act) {
+bool onednn_linear_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w,
+                           struct tensor b, enum activation act) {
     struct onednn_key key = {.op = ONEDNN_LINEAR_FORWARD, .dtype = x.dtype, .c = w.dims[1], .o = w.dims[0]};
     key.flags = (tensor_is(b) ? ONEDNN_BIAS : 0) | (int)act * ONEDNN_ACTIVATION;
     struct linear_job job = {.q = q, .out = y, .in = x, .bias = b.data};
     return linear_run(&job, key, w);
 }
 
-bool onednn_linear_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w, bool add) {
-    struct onednn_key key = {.op = ONEDNN_LINEAR_BACKWARD_DATA, .dtype = dy.dtype, .c = w.dims[1], .o = w.dims[0]};
+bool onednn_linear_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                                 bool add) {
+    struct onednn_key key = {
+        .op = ONEDNN_LINEAR_BACKWARD_DATA, .dtype = dy.dtype, .c = w.dims[1], .o = w.dims[0]};
     key.flags = add ? ONEDNN_SUM : 0;
     struct linear_job job = {.q = q, .out = dx, .in = dy, .add = add};
     return linear_run(&job, key, w);
 }
 
-/* ---- gradient of the weights ------------------------------------------------------------------------------ */
+/* ---- gradient of the weights ------------------------------------------------------------------------------
+ */
 
 struct linear_gradient_job {
     struct queue *q;
@@ -175,10 +187,9 @@ struct linear_gradient_job {
 static void linear_gradient_piece(void *context, int i) {
     const struct linear_gradient_job *job = context;
     size_t output = (size_t)i * (size_t)job->slice;
-    void *const data[SLOT_COUNT] = {
-        [SLOT_IN] = (char *)job->dy.data + output * dtype_size(job->dy.dtype),
-        [SLOT_WEIGHTS] = job->x.data,
-        [SLOT_OUT] = (float *)job->dw.data + output * (size_t)job->dw.dims[1]};
+    void *const data[SLOT_COUNT] = {[SLOT_IN] = (char *)job->dy.data + output * dtype_size(job->dy.dtype),
+                                    [SLOT_WEIGHTS] = job->x.data,
+                                    [SLOT_OUT] = (float *)job->dw.data + output * (size_t)job->dw.dims[1]};
     onednn_run(job->q, job->slots[i == job->whole], data, NULL);
 }
 
@@ -188,8 +199,12 @@ bool onednn_linear_backward_weights(struct queue *q, struct tensor dw, struct te
     double flops = 2.0 * x.dims[0] * (double)tensor_count(dw);
     job.slice = flops < 8e6 || outputs < 2 * OUTPUTS ? outputs : OUTPUTS; /* small ones are one piece */
     job.whole = outputs / job.slice;
-    struct onednn_key key = {.op = ONEDNN_LINEAR_BACKWARD_WEIGHTS, .dtype = x.dtype, .n = x.dims[0],
-                             .c = dw.dims[1], .h = outputs, .flags = ONEDNN_SUM};
+    struct onednn_key key = {.op = ONEDNN_LINEAR_BACKWARD_WEIGHTS,
+                             .dtype = x.dtype,
+                             .n = x.dims[0],
+                             .c = dw.dims[1],
+                             .h = outputs,
+                             .flags = ONEDNN_SUM};
     key.o = job.slice;
     if (!(job.slots[0] = onednn_slot(q, &key))) return false;
     key.o = outputs % job.slice;

@@ -1,9 +1,9 @@
 /* Convolutions in plain loops, a sample a piece.
  *
- * A sample is first copied into an image of floats with zeros all round, so that the loops know no edges. A block of
- * output points times 32 output channels then stays in registers over all of (kh, kw, c). The gradient of the data is
- * the same loop over the padded (and, for a stride, spread) gradient with weights flipped and transposed; the gradient
- * of the weights is a sum over points of outer products. */
+ * A sample is first copied into an image of floats with zeros all round, so that the loops know no edges. A
+ * block of output points times 32 output channels then stays in registers over all of (kh, kw, c). The
+ * gradient of the data is the same loop over the padded (and, for a stride, spread) gradient with weights
+ * flipped and transposed; the gradient of the weights is a sum over points of outer products. */
 #include "ops/cpu.h"
 #include "ops/reference.h"
 
@@ -11,14 +11,14 @@ typedef float lanes __attribute__((vector_size(64), aligned(4)));
 
 enum {
     LANES = 16,
-    OUTPUTS = 2 * LANES,     /* output channels are padded to a multiple of this */
-    POINTS = 6,              /* output points in registers */
-    GRADIENT_PIECES = 8,     /* partial sums of a weight gradient */
+    OUTPUTS = 2 * LANES, /* output channels are padded to a multiple of this */
+    POINTS = 6,          /* output points in registers */
+    GRADIENT_PIECES = 8, /* partial sums of a weight gradient */
 };
 
 /* A padded image and the window that slides over it. */
 struct window {
-    int height, width, channels;       /* of the padded image */
+    int height, width, channels; /* of the padded image */
     int kernel_h, kernel_w;
     int stride_h, stride_w;
     int out_height, out_width, outputs; /* outputs: not padded */
@@ -29,9 +29,10 @@ static size_t image_count(const struct window *w) {
     return (size_t)w->height * (size_t)w->width * (size_t)w->channels;
 }
 
-/* Copies sample n of t [N,h,w,c] into the image at (top, left), rows and columns `spread_h`, `spread_w` apart. */
-static void image_fill(float *image, const struct window *to, struct tensor t, int n, int top, int left, int spread_h,
-                       int spread_w) {
+/* Copies sample n of t [N,h,w,c] into the image at (top, left), rows and columns `spread_h`, `spread_w`
+ * apart. */
+static void image_fill(float *image, const struct window *to, struct tensor t, int n, int top, int left,
+                       int spread_h, int spread_w) {
     const int height = t.dims[1], width = t.dims[2], channels = t.dims[3];
     memset(image, 0, image_count(to) * sizeof *image);
     for (int h = 0; h < height; h++) {
@@ -40,7 +41,8 @@ static void image_fill(float *image, const struct window *to, struct tensor t, i
         for (int w = 0; w < width; w++) {
             int column = left + w * spread_w;
             if (column < 0 || column >= to->width) continue;
-            size_t at = (((size_t)n * (size_t)height + (size_t)h) * (size_t)width + (size_t)w) * (size_t)channels;
+            size_t at =
+                (((size_t)n * (size_t)height + (size_t)h) * (size_t)width + (size_t)w) * (size_t)channels;
             float *point = image + ((size_t)row * (size_t)to->width + (size_t)column) * (size_t)channels;
             for (int c = 0; c < channels; c += CPU_BLOCK) {
                 size_t count = channels - c < CPU_BLOCK ? (size_t)(channels - c) : CPU_BLOCK;
@@ -53,14 +55,15 @@ static void image_fill(float *image, const struct window *to, struct tensor t, i
 
 /* out[p][0..32) = sum over (kh, kw, c) of the window at points p .. p+count of one row; weights
  * [kh][kw][c][padded_outputs] from the block's first output on. */
-static void correlate_points(const struct window *w, const float *image, const float *weights, int row, int column,
-                             int count, float out[POINTS][OUTPUTS]) {
+static void correlate_points(const struct window *w, const float *image, const float *weights, int row,
+                             int column, int count, float out[POINTS][OUTPUTS]) {
     const float *points[POINTS];
     lanes sum[POINTS][2] = {0};
     const size_t outputs = (size_t)w->padded_outputs, channels = (size_t)w->channels;
     for (int p = 0; p < POINTS; p++) {
         int at = p < count ? column + p : column;
-        points[p] = image + ((size_t)(row * w->stride_h) * (size_t)w->width + (size_t)(at * w->stride_w)) * channels;
+        points[p] =
+            image + ((size_t)(row * w->stride_h) * (size_t)w->width + (size_t)(at * w->stride_w)) * channels;
     }
     for (int kh = 0; kh < w->kernel_h; kh++) {
         size_t offset = (size_t)kh * (size_t)w->width * channels, length = (size_t)w->kernel_w * channels;
@@ -75,7 +78,8 @@ static void correlate_points(const struct window *w, const float *image, const f
     memcpy(out, sum, sizeof sum);
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------
+ */
 
 struct conv_context {
     struct queue *q;
@@ -95,10 +99,12 @@ static void finish_point(const struct conv_context *c, size_t at, int from, int 
     size_t n = (size_t)count;
     const float *b = c->b.data;
     if (b)
-        for (int i = 0; i < count; i++) sum[i] += b[from + i];
+        for (int i = 0; i < count; i++)
+            sum[i] += b[from + i];
     if (tensor_is(c->r) || c->add) {
         const float *r = cpu_read(c->add ? c->y : c->r, at, n, buffer);
-        for (int i = 0; i < count; i++) sum[i] += r[i];
+        for (int i = 0; i < count; i++)
+            sum[i] += r[i];
     }
     cpu_activate_block(sum, n, c->act);
     float *y = cpu_target(c->y, at, out);
@@ -119,18 +125,22 @@ static void correlate_piece(void *context, int sample) {
                 float sum[POINTS][OUTPUTS];
                 correlate_points(w, image, c->weights + from, row, column, count, sum);
                 for (int p = 0; p < count; p++) {
-                    size_t point = ((size_t)sample * (size_t)w->out_height + (size_t)row) * (size_t)w->out_width +
-                                   (size_t)(column + p);
+                    size_t point =
+                        ((size_t)sample * (size_t)w->out_height + (size_t)row) * (size_t)w->out_width +
+                        (size_t)(column + p);
                     finish_point(c, point * (size_t)w->outputs + (size_t)from, from, outputs, sum[p]);
                 }
             }
     }
 }
 
-static float rounded(float value, bool bf16) { return bf16 ? bf16_to_float(bf16_from_float(value)) : value; }
+static float rounded(float value, bool bf16) {
+    return bf16 ? bf16_to_float(bf16_from_float(value)) : value;
+}
 
 /* Weights as [kh][kw][c][padded o]; for the gradient of the data flipped, o and c changed round. */
-static float *pack_weights(struct queue *q, const struct window *to, struct tensor w, bool transpose, bool bf16) {
+static float *pack_weights(struct queue *q, const struct window *to, struct tensor w, bool transpose,
+                           bool bf16) {
     const int outputs = w.dims[0], kh = w.dims[1], kw = w.dims[2], channels = w.dims[3];
     const size_t padded = (size_t)to->padded_outputs;
     size_t count = (size_t)kh * (size_t)kw * (size_t)to->channels * padded;
@@ -148,17 +158,34 @@ static float *pack_weights(struct queue *q, const struct window *to, struct tens
     return packed;
 }
 
-static int padded(int outputs) { return (outputs + OUTPUTS - 1) / OUTPUTS * OUTPUTS; }
+static int padded(int outputs) {
+    return (outputs + OUTPUTS - 1) / OUTPUTS * OUTPUTS;
+}
 
-void reference_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
-                            struct tensor r, struct conv conv, enum activation act) {
-    struct conv_context c = {
-        .q = q, .conv = conv, .y = y, .x = x, .b = b, .r = r, .top = conv.pad_h, .left = conv.pad_w,
-        .spread_h = 1, .spread_w = 1, .act = act,
-        .window = {.height = x.dims[1] + 2 * conv.pad_h, .width = x.dims[2] + 2 * conv.pad_w,
-                   .channels = x.dims[3], .kernel_h = w.dims[1], .kernel_w = w.dims[2],
-                   .stride_h = conv.stride_h, .stride_w = conv.stride_w, .out_height = y.dims[1],
-                   .out_width = y.dims[2], .outputs = y.dims[3], .padded_outputs = padded(y.dims[3])}};
+void reference_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w,
+                            struct tensor b, struct tensor r, struct conv conv, enum activation act) {
+    struct conv_context c = {.q = q,
+                             .conv = conv,
+                             .y = y,
+                             .x = x,
+                             .b = b,
+                             .r = r,
+                             .top = conv.pad_h,
+                             .left = conv.pad_w,
+                             .spread_h = 1,
+                             .spread_w = 1,
+                             .act = act,
+                             .window = {.height = x.dims[1] + 2 * conv.pad_h,
+                                        .width = x.dims[2] + 2 * conv.pad_w,
+                                        .channels = x.dims[3],
+                                        .kernel_h = w.dims[1],
+                                        .kernel_w = w.dims[2],
+                                        .stride_h = conv.stride_h,
+                                        .stride_w = conv.stride_w,
+                                        .out_height = y.dims[1],
+                                        .out_width = y.dims[2],
+                                        .outputs = y.dims[3],
+                                        .padded_outputs = padded(y.dims[3])}};
     c.weights = pack_weights(q, &c.window, w, false, x.dtype == DTYPE_BF16);
     pool_run(q->pool, x.dims[0], correlate_piece, &c);
 }
@@ -166,21 +193,37 @@ void reference_conv_forward(struct queue *q, struct tensor y, struct tensor x, s
 void reference_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
                                   struct conv conv, bool add) {
     const int kh = w.dims[1], kw = w.dims[2];
-    struct conv_context c = {
-        .q = q, .conv = conv, .y = dx, .x = dy, .top = kh - 1 - conv.pad_h, .left = kw - 1 - conv.pad_w,
-        .spread_h = conv.stride_h, .spread_w = conv.stride_w, .add = add,
-        .window = {.height = dx.dims[1] + kh - 1, .width = dx.dims[2] + kw - 1, .channels = dy.dims[3],
-                   .kernel_h = kh, .kernel_w = kw, .stride_h = 1, .stride_w = 1, .out_height = dx.dims[1],
-                   .out_width = dx.dims[2], .outputs = dx.dims[3], .padded_outputs = padded(dx.dims[3])}};
+    struct conv_context c = {.q = q,
+                             .conv = conv,
+                             .y = dx,
+                             .x = dy,
+                             .top = kh - 1 - conv.pad_h,
+                             .left = kw - 1 - conv.pad_w,
+                             .spread_h = conv.stride_h,
+                             .spread_w = conv.stride_w,
+                             .add = add,
+                             .window = {.height = dx.dims[1] + kh - 1,
+                                        .width = dx.dims[2] + kw - 1,
+                                        .channels = dy.dims[3],
+                                        .kernel_h = kh,
+                                        .kernel_w = kw,
+                                        .stride_h = 1,
+                                        .stride_w = 1,
+                                        .out_height = dx.dims[1],
+                                        .out_width = dx.dims[2],
+                                        .outputs = dx.dims[3],
+                                        .padded_outputs = padded(dx.dims[3])}};
     c.weights = pack_weights(q, &c.window, w, true, dy.dtype == DTYPE_BF16);
     pool_run(q->pool, dx.dims[0], correlate_piece, &c);
 }
 
-/* ---- gradient of the weights ------------------------------------------------------------------------------ */
+/* ---- gradient of the weights ------------------------------------------------------------------------------
+ */
 
-/* dw[o][tap][c] += sum over the points of one row of dy[o] x[c], six outputs times 32 channels in registers. */
-static void outer_block(float *dw, size_t dw_stride, const float *dy, size_t dy_stride, const float *x, size_t x_stride,
-                        int points, int outputs, int channels) {
+/* dw[o][tap][c] += sum over the points of one row of dy[o] x[c], six outputs times 32 channels in registers.
+ */
+static void outer_block(float *dw, size_t dw_stride, const float *dy, size_t dy_stride, const float *x,
+                        size_t x_stride, int points, int outputs, int channels) {
     lanes sum[POINTS][2] = {0};
     float out[POINTS][OUTPUTS];
     for (int p = 0; p < points; p++, dy += dy_stride, x += x_stride) {
@@ -193,7 +236,8 @@ static void outer_block(float *dw, size_t dw_stride, const float *dy, size_t dy_
     }
     memcpy(out, sum, sizeof sum);
     for (int o = 0; o < outputs; o++)
-        for (int c = 0; c < channels; c++) dw[(size_t)o * dw_stride + (size_t)c] += out[o][c];
+        for (int c = 0; c < channels; c++)
+            dw[(size_t)o * dw_stride + (size_t)c] += out[o][c];
 }
 
 static void gradient_sample(const struct conv_context *c, float *dw, const float *image, const float *dy) {
@@ -207,7 +251,8 @@ static void gradient_sample(const struct conv_context *c, float *dw, const float
                 for (int from = 0; from < channels; from += OUTPUTS) {
                     float *to = dw + (size_t)o * stride + (size_t)((kh * w->kernel_w + kw) * channels + from);
                     for (int row = 0; row < w->out_height; row++)
-                        outer_block(to, stride, dy + (size_t)row * (size_t)w->out_width * outputs + o, outputs,
+                        outer_block(to, stride, dy + (size_t)row * (size_t)w->out_width * outputs + o,
+                                    outputs,
                                     image + (size_t)(row * w->stride_h + kh) * image_row +
                                         (size_t)kw * (size_t)w->channels + from,
                                     (size_t)w->stride_w * (size_t)w->channels, w->out_width,
@@ -240,18 +285,30 @@ void reference_conv_backward_weights(struct queue *q, struct tensor dw, struct t
                                      struct conv conv) {
     const int samples = x.dims[0];
     if (samples == 0) return;
-    struct conv_context c = {
-        .q = q, .conv = conv, .y = dw, .x = x, .r = dy, .top = conv.pad_h, .left = conv.pad_w,
-        .grain = (samples + GRADIENT_PIECES - 1) / GRADIENT_PIECES,
-        .window = {.height = x.dims[1] + 2 * conv.pad_h, .width = x.dims[2] + 2 * conv.pad_w,
-                   .channels = x.dims[3], .kernel_h = dw.dims[1], .kernel_w = dw.dims[2],
-                   .stride_h = conv.stride_h, .stride_w = conv.stride_w, .out_height = dy.dims[1],
-                   .out_width = dy.dims[2], .outputs = dy.dims[3]}};
+    struct conv_context c = {.q = q,
+                             .conv = conv,
+                             .y = dw,
+                             .x = x,
+                             .r = dy,
+                             .top = conv.pad_h,
+                             .left = conv.pad_w,
+                             .grain = (samples + GRADIENT_PIECES - 1) / GRADIENT_PIECES,
+                             .window = {.height = x.dims[1] + 2 * conv.pad_h,
+                                        .width = x.dims[2] + 2 * conv.pad_w,
+                                        .channels = x.dims[3],
+                                        .kernel_h = dw.dims[1],
+                                        .kernel_w = dw.dims[2],
+                                        .stride_h = conv.stride_h,
+                                        .stride_w = conv.stride_w,
+                                        .out_height = dy.dims[1],
+                                        .out_width = dy.dims[2],
+                                        .outputs = dy.dims[3]}};
     const int pieces = (samples + c.grain - 1) / c.grain;
     const size_t count = tensor_count(dw);
     c.partial = cpu_shared_scratch(q, SCRATCH_PARTIALS, (size_t)pieces * count * sizeof *c.partial);
     pool_run(q->pool, pieces, gradient_piece, &c);
     float *to = dw.data;
     for (int piece = 0; piece < pieces; piece++)
-        for (size_t i = 0; i < count; i++) to[i] += c.partial[(size_t)piece * count + i];
+        for (size_t i = 0; i < count; i++)
+            to[i] += c.partial[(size_t)piece * count + i];
 }

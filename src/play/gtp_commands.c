@@ -413,7 +413,7 @@ static bool evaluate(struct gtp *e, float *policy, float *value) {
 
 /* Probabilities of the moves, row by row from the top, before any search. */
 static bool tengen_policy(struct gtp *e, struct gtp_call *call) {
-    float policy[GAME_ACTIONS_MAX], value;
+    float policy[GAME_ACTIONS_MAX], value = 0;
     (void)call;
     if (!evaluate(e, policy, &value)) return false;
     for (int p = 0; p < points_of(e); p++)
@@ -422,7 +422,7 @@ static bool tengen_policy(struct gtp *e, struct gtp_call *call) {
 }
 
 static bool tengen_value(struct gtp *e, struct gtp_call *call) {
-    float policy[GAME_ACTIONS_MAX], value;
+    float policy[GAME_ACTIONS_MAX], value = 0;
     (void)call;
     if (!evaluate(e, policy, &value)) return false;
     fprintf(e->reply, "%.4f", (double)value);

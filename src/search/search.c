@@ -1,20 +1,21 @@
-/* Search: PUCT with a network in place of playouts (Silver et al. 2017, Methods, "Search algorithm"; Silver et al.
- * 2018, pseudocode). One simulation goes down from the root by
+/* Search: PUCT with a network in place of playouts (Silver et al. 2017, Methods, "Search algorithm"; Silver
+ * et al. 2018, pseudocode). One simulation goes down from the root by
  *
  *     argmax_a  Q(s,a) + c(s) P(s,a) sqrt(N(s)) / (1 + N(s,a)),
  *     c(s) = log((1 + N(s) + c_base) / c_base) + c_init,
  *
- * to a move that has no node yet, evaluates the position there, adds it to the tree and adds the value to every edge
- * on the way. N(s) counts the position's own evaluation, so N(s) = 1 + sum_a N(s,a). A move without visits has
- * Q = V(s) - fpu_reduction sqrt(sum of the priors of visited moves), V(s) the mean value of s (first-play urgency).
+ * to a move that has no node yet, evaluates the position there, adds it to the tree and adds the value to
+ * every edge on the way. N(s) counts the position's own evaluation, so N(s) = 1 + sum_a N(s,a). A move
+ * without visits has Q = V(s) - fpu_reduction sqrt(sum of the priors of visited moves), V(s) the mean value
+ * of s (first-play urgency).
  *
- * Terminal moves and, with `solve`, proved ones are exact (Winands et al. 2008, "Monte-Carlo tree search solver"): a
- * position is won if a move wins, and when all moves are proved it is a draw if one draws, else lost. Backups that
- * pass a proved edge carry its exact value; a proved loss is not selected again. The tree has no transpositions, so
- * that a proof may depend on the path to it, as it does under superko.
+ * Terminal moves and, with `solve`, proved ones are exact (Winands et al. 2008, "Monte-Carlo tree search
+ * solver"): a position is won if a move wins, and when all moves are proved it is a draw if one draws, else
+ * lost. Backups that pass a proved edge carry its exact value; a proved loss is not selected again. The tree
+ * has no transpositions, so that a proof may depend on the path to it, as it does under superko.
  *
- * With several leaves at a time each pending one counts as `virtual_loss` lost visits on its path (Silver et al.
- * 2016). They are kept beside the visits, so that nothing is left of them afterwards.
+ * With several leaves at a time each pending one counts as `virtual_loss` lost visits on its path (Silver et
+ * al. 2016). They are kept beside the visits, so that nothing is left of them afterwards.
  */
 #include <math.h>
 #include <string.h>
@@ -24,7 +25,8 @@
 
 CONFIG_TABLE(search_config, SEARCH_CONFIG)
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life -----------------------------------------------------------------------------------------------
+ */
 
 struct search *search_create(const struct game *g, const struct search_config *config) {
     struct search *s = MEM_NEW(struct search, 1);
@@ -84,7 +86,9 @@ void search_reset(struct search *s, const void *position) {
     search_clear(s);
 }
 
-const void *search_root(const struct search *s) { return s->root; }
+const void *search_root(const struct search *s) {
+    return s->root;
+}
 
 /* Adds `by` to the pending counts on a leaf's path. */
 static void count_pending(struct search *s, const struct leaf *leaf, int by) {
@@ -114,7 +118,8 @@ void search_advance(struct search *s, int action) {
     s->noisy = false;
 }
 
-/* ---- one thinking --------------------------------------------------------------------------------------- */
+/* ---- one thinking ---------------------------------------------------------------------------------------
+ */
 
 /* The root's priors of this thinking: (1 - epsilon) P + epsilon Dirichlet(alpha). */
 static void mix_noise(struct search *s) {
@@ -151,7 +156,9 @@ static bool complete(const struct search *s) {
     return s->tree.visits[0] - 1 + s->leaf_count >= s->simulations;
 }
 
-bool search_done(const struct search *s) { return s->leaf_count == 0 && complete(s); }
+bool search_done(const struct search *s) {
+    return s->leaf_count == 0 && complete(s);
+}
 
 /* Says that path[depth], an unproved edge, is proved, and what follows from it up the path. */
 static void prove(struct search *s, const uint32_t *path, int depth, enum proof proof) {
@@ -189,7 +196,8 @@ static void back_up(struct search *s, const uint32_t *path, int length, float va
     }
 }
 
-/* ---- select --------------------------------------------------------------------------------------------- */
+/* ---- select ---------------------------------------------------------------------------------------------
+ */
 
 static uint32_t choose_edge(struct search *s, uint32_t node, int pending) {
     struct tree *t = &s->tree;
@@ -265,7 +273,8 @@ int search_select(struct search *s, int max, float *planes, size_t stride) {
     return s->leaf_count;
 }
 
-/* ---- update --------------------------------------------------------------------------------------------- */
+/* ---- update ---------------------------------------------------------------------------------------------
+ */
 
 /* Makes the leaf a node. Its logits are taken back from the frame the planes were in. */
 static void expand(struct search *s, const struct leaf *leaf, const float *logits, float value) {
@@ -294,9 +303,15 @@ void search_update(struct search *s, const float *logits, size_t logit_stride, c
     }
 }
 
-size_t search_nodes(const struct search *s) { return s->tree.nodes; }
-size_t search_memory(const struct search *s) { return tree_memory(&s->tree); }
-bool search_full(const struct search *s) { return s->tree.full; }
+size_t search_nodes(const struct search *s) {
+    return s->tree.nodes;
+}
+size_t search_memory(const struct search *s) {
+    return tree_memory(&s->tree);
+}
+bool search_full(const struct search *s) {
+    return s->tree.full;
+}
 
 void search_think(struct search *s, struct evaluator *e, int lane, int leaves, bool (*stop)(void *context),
                   void *context) {

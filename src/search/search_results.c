@@ -16,8 +16,8 @@ int search_visits(const struct search *s, int *visits) {
     return sum;
 }
 
-/* Whether an edge of the root deserves to be played: a proved win if there is one, and no proved loss where there is
- * something else. */
+/* Whether an edge of the root deserves to be played: a proved win if there is one, and no proved loss where
+ * there is something else. */
 static bool eligible(const struct search *s, uint32_t edge) {
     if (!s->config.solve || s->root_proof == PROOF_LOSS) return true;
     if (s->root_proof == PROOF_WIN) return s->tree.proof[edge] == PROOF_WIN;
@@ -94,7 +94,8 @@ int search_choose(const struct search *s, float temperature, struct rng *rng) {
     uint32_t first = t->first[0];
     int count = t->count[0], last = 0;
     for (int i = 0; i < count; i++) {
-        float share = visits > 0 ? (float)t->edge_visits[first + (uint32_t)i] / (float)most : t->prior[first + (uint32_t)i];
+        float share = visits > 0 ? (float)t->edge_visits[first + (uint32_t)i] / (float)most
+                                 : t->prior[first + (uint32_t)i];
         weights[i] = eligible(s, first + (uint32_t)i) && share > 0 ? powf(share, 1 / temperature) : 0;
         sum += (double)weights[i];
     }
@@ -108,7 +109,8 @@ int search_choose(const struct search *s, float temperature, struct rng *rng) {
     return t->action[first + (uint32_t)last];
 }
 
-/* ---- candidates ----------------------------------------------------------------------------------------- */
+/* ---- candidates -----------------------------------------------------------------------------------------
+ */
 
 static float edge_mean(const struct tree *t, uint32_t edge) {
     if (t->proof[edge]) return proof_value(t->proof[edge]);
@@ -125,7 +127,8 @@ static void follow(const struct tree *t, uint32_t edge, struct search_candidate 
         if (node == 0 || c->length == limit) return;
         uint32_t best = t->first[node];
         for (uint32_t e = best, end = e + t->count[node]; e < end; e++)
-            if (t->proof[best] != PROOF_WIN && (t->proof[e] == PROOF_WIN || t->edge_visits[e] > t->edge_visits[best]))
+            if (t->proof[best] != PROOF_WIN &&
+                (t->proof[e] == PROOF_WIN || t->edge_visits[e] > t->edge_visits[best]))
                 best = e;
         if (t->edge_visits[best] == 0) return;
         edge = best;

@@ -21,10 +21,10 @@ struct search {
     enum proof root_proof;
     bool root_ended;
 
-    int simulations; /* of this thinking */
-    bool noise;      /* asked for */
-    bool noisy;      /* root_prior holds this thinking's priors with noise */
-    struct rng *rng; /* the caller's */
+    int simulations;   /* of this thinking */
+    bool noise;        /* asked for */
+    bool noisy;        /* root_prior holds this thinking's priors with noise */
+    struct rng *rng;   /* the caller's */
     float *root_prior; /* [actions] */
 
     float *score, *logits; /* [actions + 15] scratch */

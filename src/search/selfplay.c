@@ -20,16 +20,18 @@ static enum status check(const struct selfplay_config *c, const struct evaluator
     if (c->games % c->group)
         return status_fail(STATUS_USAGE, "[selfplay] group = %d: must divide games = %d", c->group, c->games);
     if (e->lanes < c->games / c->group)
-        return status_fail(STATUS_USAGE, "self-play: %d groups need as many lanes of the evaluator, which has %d",
+        return status_fail(STATUS_USAGE,
+                           "self-play: %d groups need as many lanes of the evaluator, which has %d",
                            c->games / c->group, e->lanes);
     if (e->batch < c->group)
-        return status_fail(STATUS_USAGE, "self-play: groups of %d games need as large a batch, the evaluator's is %d",
+        return status_fail(STATUS_USAGE,
+                           "self-play: groups of %d games need as large a batch, the evaluator's is %d",
                            c->group, e->batch);
     return STATUS_OK;
 }
 
-/* Network calls of a group in a round: `moves` moves of average cost, and enough for any search to come to its end in
- * a round, however few leaves it finds at a time. */
+/* Network calls of a group in a round: `moves` moves of average cost, and enough for any search to come to
+ * its end in a round, however few leaves it finds at a time. */
 static int round_calls(const struct selfplay_config *c, int simulations, int leaves) {
     double full = (double)c->full_probability;
     double mean = full * simulations + (1 - full) * c->fast_simulations;
@@ -39,8 +41,8 @@ static int round_calls(const struct selfplay_config *c, int simulations, int lea
 }
 
 enum status selfplay_create(const struct game *g, const struct selfplay_config *config,
-                            const struct search_config *search, struct evaluator *e, struct pool *pool, uint64_t seed,
-                            struct selfplay **out) {
+                            const struct search_config *search, struct evaluator *e, struct pool *pool,
+                            uint64_t seed, struct selfplay **out) {
     *out = NULL;
     TRY(check(config, e));
     struct selfplay *s = MEM_NEW(struct selfplay, 1);
@@ -80,7 +82,8 @@ void selfplay_free(struct selfplay *s) {
     mem_free(s);
 }
 
-/* ---- a round -------------------------------------------------------------------------------------------- */
+/* ---- a round --------------------------------------------------------------------------------------------
+ */
 
 static void run_group(void *context, int index) {
     const struct selfplay *s = context;
@@ -96,6 +99,7 @@ static void run_group(void *context, int index) {
             group->leaves[i] = slot_select(&slots[i], s, group, call, planes + (size_t)n * board);
             n += group->leaves[i];
         }
+        if (n == 0) break; /* every slot waits for the next round */
         const float *logits, *values;
         double start = clock_now();
         e->evaluate(e->context, index, n, &logits, &values);
@@ -162,8 +166,13 @@ void selfplay_run(struct selfplay *s, struct game_record **finished, int *count)
         if (all[i].record.played_out) resign_add(&s->history, all[i].seen);
     }
     mem_free(all);
-    s->threshold = resign_threshold(&s->history, s->config.resign_threshold, s->config.resign_false_positives);
+    s->threshold =
+        resign_threshold(&s->history, s->config.resign_threshold, s->config.resign_false_positives);
 }
 
-const struct selfplay_stats *selfplay_totals(const struct selfplay *s) { return &s->stats; }
-float selfplay_resign_threshold(const struct selfplay *s) { return s->threshold; }
+const struct selfplay_stats *selfplay_totals(const struct selfplay *s) {
+    return &s->stats;
+}
+float selfplay_resign_threshold(const struct selfplay *s) {
+    return s->threshold;
+}

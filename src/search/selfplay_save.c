@@ -1,6 +1,6 @@
-/* The state of self-play between rounds as bytes: who plays what, the running games' records, the history that
- * resignation is calibrated on, counters. Positions are made anew by playing the moves. Numbers are little-endian, as
- * on every machine this runs on. Layout: head, counters, history, slots; see save_slot. */
+/* The state of self-play between rounds as bytes: who plays what, the running games' records, the history
+ * that resignation is calibrated on, counters. Positions are made anew by playing the moves. Numbers are
+ * little-endian, as on every machine this runs on. Layout: head, counters, history, slots; see save_slot. */
 #include <string.h>
 
 #include "selfplay_state.h"
@@ -37,15 +37,16 @@ static struct head make_head(const struct selfplay *s) {
         .history_count = s->history.count,
         .history_next = s->history.next,
         .slot_bytes = sizeof(struct slot_head),
-        .counters = {s->stats.games, s->stats.moves, s->stats.simulations, s->stats.evaluations, s->stats.resigned,
-                     s->stats.played_out, s->stats.would_resign, s->stats.false_positives},
+        .counters = {s->stats.games, s->stats.moves, s->stats.simulations, s->stats.evaluations,
+                     s->stats.resigned, s->stats.played_out, s->stats.would_resign, s->stats.false_positives},
         .sums = {s->stats.draws, s->stats.first_player_wins, s->stats.length_sum},
     };
     strncpy(h.game, s->game->name, sizeof h.game - 1);
     return h;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------
+ */
 
 static void put(uint8_t **at, const void *data, size_t size) {
     if (size) memcpy(*at, data, size);
@@ -92,7 +93,8 @@ void selfplay_save(const struct selfplay *s, void **data, size_t *size) {
     ENSURE(at == (uint8_t *)*data + *size, "self-play state: %zu bytes", *size);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------
+ */
 
 struct reader {
     const uint8_t *at, *end;
@@ -110,16 +112,18 @@ static enum status load_head(struct selfplay *s, struct reader *r) {
     if (!get(r, &h, sizeof h) || h.magic != magic)
         return status_fail(STATUS_FORMAT, "self-play state: these bytes are something else");
     if (h.version != own.version || h.slot_bytes != own.slot_bytes)
-        return status_fail(STATUS_FORMAT, "self-play state: version %u, this program reads version %u", h.version,
-                           own.version);
+        return status_fail(STATUS_FORMAT, "self-play state: version %u, this program reads version %u",
+                           h.version, own.version);
     h.game[sizeof h.game - 1] = 0;
     if (strcmp(h.game, own.game) != 0 || h.actions != own.actions || h.height != own.height ||
         h.width != own.width || h.max_moves != own.max_moves)
-        return status_fail(STATUS_FORMAT, "self-play state: of %s %dx%d with at most %d moves, not of %s %dx%d with %d",
-                           h.game, h.height, h.width, h.max_moves, own.game, own.height, own.width, own.max_moves);
+        return status_fail(
+            STATUS_FORMAT, "self-play state: of %s %dx%d with at most %d moves, not of %s %dx%d with %d",
+            h.game, h.height, h.width, h.max_moves, own.game, own.height, own.width, own.max_moves);
     if (h.games != own.games || h.seed != own.seed)
-        return status_fail(STATUS_FORMAT, "self-play state: of %d games at once with seed %llu, not %d with %llu",
-                           h.games, (unsigned long long)h.seed, own.games, (unsigned long long)own.seed);
+        return status_fail(STATUS_FORMAT,
+                           "self-play state: of %d games at once with seed %llu, not %d with %llu", h.games,
+                           (unsigned long long)h.seed, own.games, (unsigned long long)own.seed);
     if (h.history_count < 0 || h.history_count > RESIGN_HISTORY || h.history_next < 0 ||
         h.history_next >= RESIGN_HISTORY ||
         !get(r, s->history.games, (size_t)h.history_count * sizeof *s->history.games))
@@ -161,7 +165,8 @@ static bool load_slot(struct slot *slot, const struct selfplay *s, struct reader
     struct slot_head h;
     struct game_record *r = &slot->record;
     if (!get(in, &h, sizeof h)) return false;
-    if (h.move_count < 0 || h.move_count > s->game->max_moves || h.policy_count < 0 || h.policy_count > h.move_count)
+    if (h.move_count < 0 || h.move_count > s->game->max_moves || h.policy_count < 0 ||
+        h.policy_count > h.move_count)
         return false;
     slot_start(slot, s, h.number);
     slot->random_moves = h.random_moves;
@@ -177,7 +182,8 @@ static bool load_slot(struct slot *slot, const struct selfplay *s, struct reader
     for (; r->policy_count < h.policy_count; r->policy_count++) {
         slot_reserve_policy(slot, s);
         size_t actions = (size_t)s->game->actions;
-        if (!get(in, r->policies + (size_t)r->policy_count * actions, actions * sizeof *r->policies)) return false;
+        if (!get(in, r->policies + (size_t)r->policy_count * actions, actions * sizeof *r->policies))
+            return false;
     }
     return replay(slot, s, position);
 }
@@ -197,7 +203,8 @@ enum status selfplay_load(struct selfplay *s, const void *data, size_t size) {
     enum status status = load_head(s, &in);
     for (int i = 0; status == STATUS_OK && i < s->config.games; i++)
         if (!load_slot(&s->slots[i], s, &in, position))
-            status = status_fail(STATUS_FORMAT, "self-play state: damaged in game %d of %d", i + 1, s->config.games);
+            status = status_fail(STATUS_FORMAT, "self-play state: damaged in game %d of %d", i + 1,
+                                 s->config.games);
     if (status == STATUS_OK && in.at != in.end)
         status = status_fail(STATUS_FORMAT, "self-play state: %zu bytes too many", (size_t)(in.end - in.at));
     position_free(position);
@@ -205,6 +212,7 @@ enum status selfplay_load(struct selfplay *s, const void *data, size_t size) {
         start_over(s);
         return status;
     }
-    s->threshold = resign_threshold(&s->history, s->config.resign_threshold, s->config.resign_false_positives);
+    s->threshold =
+        resign_threshold(&s->history, s->config.resign_threshold, s->config.resign_false_positives);
     return STATUS_OK;
 }

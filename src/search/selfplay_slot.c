@@ -30,7 +30,8 @@ void slot_reserve_policy(struct slot *slot, const struct selfplay *s) {
     r->policies = mem_resize(r->policies, old, (size_t)slot->policy_capacity * actions, sizeof *r->policies);
 }
 
-/* ---- a game begins and ends ----------------------------------------------------------------------------- */
+/* ---- a game begins and ends -----------------------------------------------------------------------------
+ */
 
 void slot_start(struct slot *slot, const struct selfplay *s, uint64_t number) {
     struct game_record *r = &slot->record;
@@ -72,8 +73,10 @@ static struct resign_game seen(const struct slot *slot) {
     return (struct resign_game){.loser = 1, .other = first < second ? first : second};
 }
 
-/* Hands the record, cut to its size, to the group and begins the slot's next game. loser: who resigned, or -1. */
-static void slot_finish(struct slot *slot, const struct selfplay *s, struct group *group, int call, int loser) {
+/* Hands the record, cut to its size, to the group and begins the slot's next game. loser: who resigned, or
+ * -1. */
+static void slot_finish(struct slot *slot, const struct selfplay *s, struct group *group, int call,
+                        int loser) {
     const struct game *g = s->game;
     struct game_record *r = &slot->record;
     const void *position = search_root(slot->search);
@@ -102,14 +105,17 @@ static void slot_finish(struct slot *slot, const struct selfplay *s, struct grou
     slot_start(slot, s, next);
 }
 
-/* ---- a move --------------------------------------------------------------------------------------------- */
+/* ---- a move ---------------------------------------------------------------------------------------------
+ */
 
 static int tree_visits(const struct slot *slot) {
     int visits[GAME_ACTIONS_MAX];
     return search_visits(slot->search, visits);
 }
 
-static bool in_opening(const struct slot *slot) { return slot->record.move_count < slot->random_moves; }
+static bool in_opening(const struct slot *slot) {
+    return slot->record.move_count < slot->random_moves;
+}
 
 /* The move's draws begin at a place of their own in the game's streams. */
 static struct rng move_rng(const struct slot *slot, const struct selfplay *s, enum rng_purpose purpose) {
@@ -118,14 +124,24 @@ static struct rng move_rng(const struct slot *slot, const struct selfplay *s, en
     return rng;
 }
 
-static void begin_move(struct slot *slot, const struct selfplay *s) {
+/* Network calls that the thinking begun takes at most, while every call has all its leaves. */
+static int calls_needed(const struct slot *slot, const struct selfplay *s, int simulations) {
+    if (search_done(slot->search)) return 0;
+    int evaluations = simulations - slot->reused + (search_nodes(slot->search) == 0);
+    return (evaluations + s->leaves - 1) / s->leaves;
+}
+
+/* Begins to think, unless that would come to nothing because the round ends before it: then the slot waits.
+ */
+static void begin_move(struct slot *slot, const struct selfplay *s, int call) {
     slot->game_rng = move_rng(slot, s, RNG_GAME);
     slot->search_rng = move_rng(slot, s, RNG_SEARCH);
     slot->full = !in_opening(slot) && rng_uniform(&slot->game_rng) < s->config.full_probability;
-    int simulations = slot->full ? s->search.simulations : s->config.fast_simulations;
-    search_begin(slot->search, in_opening(slot) ? 0 : simulations, slot->full, &slot->search_rng);
+    int simulations = in_opening(slot) ? 0 : slot->full ? s->search.simulations : s->config.fast_simulations;
+    search_begin(slot->search, simulations, slot->full, &slot->search_rng);
     slot->reused = tree_visits(slot);
     slot->thinking = true;
+    slot->waiting = calls_needed(slot, s, simulations) > s->calls - call;
 }
 
 static int sample_prior(struct slot *slot, const struct selfplay *s) {
@@ -197,7 +213,8 @@ static void finish_move(struct slot *slot, const struct selfplay *s, struct grou
 int slot_select(struct slot *slot, const struct selfplay *s, struct group *group, int call, float *planes) {
     size_t stride = (size_t)(s->game->height * s->game->width * s->game->planes);
     for (;;) {
-        if (!slot->thinking) begin_move(slot, s);
+        if (!slot->thinking) begin_move(slot, s, call);
+        if (slot->waiting) return 0;
         int n = search_select(slot->search, s->leaves, planes, stride);
         if (n > 0) return n;
         finish_move(slot, s, group, call);
@@ -206,5 +223,5 @@ int slot_select(struct slot *slot, const struct selfplay *s, struct group *group
 
 void slot_interrupt(struct slot *slot) {
     search_clear(slot->search);
-    slot->thinking = false;
+    slot->thinking = slot->waiting = false;
 }

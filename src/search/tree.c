@@ -14,8 +14,9 @@ void tree_init(struct tree *t, size_t budget) {
 }
 
 void tree_free(struct tree *t) {
-    void *arrays[] = {t->first, t->count, t->open,  t->has_draw,    t->visits,     t->value, t->explored, t->moved,
-                      t->action, t->prior, t->edge_visits, t->edge_value, t->child, t->proof,    t->pending};
+    void *arrays[] = {t->first,       t->count,      t->open,  t->has_draw, t->visits,
+                      t->value,       t->explored,   t->moved, t->action,   t->prior,
+                      t->edge_visits, t->edge_value, t->child, t->proof,    t->pending};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
     memset(t, 0, sizeof *t);
@@ -55,8 +56,8 @@ static void resize_edges(struct tree *t, uint32_t capacity) {
     t->edge_capacity = capacity;
 }
 
-/* The capacity to grow to for `needed` items of `bytes` each: twice the present one where the budget has room, else
- * what fits; 0 if `needed` does not fit. */
+/* The capacity to grow to for `needed` items of `bytes` each: twice the present one where the budget has
+ * room, else what fits; 0 if `needed` does not fit. */
 static uint32_t grown(const struct tree *t, uint32_t capacity, size_t needed, size_t bytes, size_t first) {
     size_t room = (t->budget - tree_memory(t)) / bytes + capacity;
     size_t wanted = capacity ? 2 * (size_t)capacity : first;
@@ -74,7 +75,8 @@ static bool make_room(struct tree *t, int count) {
         resize_nodes(t, capacity);
     }
     if (edges > t->edge_capacity) {
-        uint32_t capacity = grown(t, t->edge_capacity, edges, EDGE_BYTES, (size_t)FIRST_NODES * (size_t)count);
+        uint32_t capacity =
+            grown(t, t->edge_capacity, edges, EDGE_BYTES, (size_t)FIRST_NODES * (size_t)count);
         if (!capacity) return false;
         resize_edges(t, capacity);
     }
@@ -117,9 +119,11 @@ bool tree_expand(struct tree *t, const int16_t *actions, const float *logits, in
     return true;
 }
 
-/* ---- choice --------------------------------------------------------------------------------------------- */
+/* ---- choice ---------------------------------------------------------------------------------------------
+ */
 
-/* score[i] = Q_i + scale P_i / (1 + n_i); Q of edges without visits is p->unvisited. Plain loops that vectorise. */
+/* score[i] = Q_i + scale P_i / (1 + n_i); Q of edges without visits is p->unvisited. Plain loops that
+ * vectorise. */
 static void score_edges(const struct tree *t, uint32_t first, int count, const struct puct *p, float *score) {
     const int32_t *restrict visits = t->edge_visits + first;
     const float *restrict value = t->edge_value + first, *restrict prior = p->prior;
@@ -132,7 +136,8 @@ static void score_edges(const struct tree *t, uint32_t first, int count, const s
 }
 
 /* The same with pending leaves as visits of a loss. */
-static void score_pending(const struct tree *t, uint32_t first, int count, const struct puct *p, float *score) {
+static void score_pending(const struct tree *t, uint32_t first, int count, const struct puct *p,
+                          float *score) {
     for (int i = 0; i < count; i++) {
         float loss = p->virtual_loss * (float)t->pending[first + (uint32_t)i];
         float n = (float)t->edge_visits[first + (uint32_t)i] + loss;
@@ -173,7 +178,8 @@ uint32_t tree_choose(const struct tree *t, uint32_t node, const struct puct *p, 
     return first + (uint32_t)largest(score, count);
 }
 
-/* ---- reuse ---------------------------------------------------------------------------------------------- */
+/* ---- reuse ----------------------------------------------------------------------------------------------
+ */
 
 static const uint32_t gone = UINT32_MAX, kept = UINT32_MAX - 1;
 

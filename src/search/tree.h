@@ -1,6 +1,6 @@
-/* The search tree: nodes and edges as struct of arrays, joined by indices. An edge is a legal move of its node;
- * a node is a position that was evaluated. Node 0 is the root. A node's edges lie together, in the order of
- * their actions, and a child's index is greater than its parent's, so that compaction is one sweep.
+/* The search tree: nodes and edges as struct of arrays, joined by indices. An edge is a legal move of its
+ * node; a node is a position that was evaluated. Node 0 is the root. A node's edges lie together, in the
+ * order of their actions, and a child's index is greater than its parent's, so that compaction is one sweep.
  * Sums keep this invariant while nothing is proved:
  *     node visits = 1 + sum of its edges' visits,  node value = own evaluation + sum of its edges' values,
  * all seen by the player to move at the node. Owned by a search; used by one thread at a time. */
@@ -23,22 +23,22 @@ static inline float proof_value(enum proof p) {
 
 struct tree {
     /* nodes, [node_capacity] */
-    uint32_t *first;     /* index of the first edge */
-    uint16_t *count;     /* edges: legal moves, at least 1 */
-    uint16_t *open;      /* edges not proved yet */
-    uint8_t *has_draw;   /* an edge is a proved draw */
+    uint32_t *first;   /* index of the first edge */
+    uint16_t *count;   /* edges: legal moves, at least 1 */
+    uint16_t *open;    /* edges not proved yet */
+    uint8_t *has_draw; /* an edge is a proved draw */
     int32_t *visits;
-    float *value;        /* sum of backed-up values */
-    float *explored;     /* sum of the priors of visited edges */
-    uint32_t *moved;     /* compaction: the node's new index */
+    float *value;    /* sum of backed-up values */
+    float *explored; /* sum of the priors of visited edges */
+    uint32_t *moved; /* compaction: the node's new index */
     /* edges, [edge_capacity] */
     int16_t *action;
-    float *prior;        /* softmax over legal moves, without noise */
+    float *prior; /* softmax over legal moves, without noise */
     int32_t *edge_visits;
-    float *edge_value;   /* sum of backed-up values, for the player who moves */
-    uint32_t *child;     /* node; 0: none (not evaluated yet, terminal, or the tree was full) */
-    uint8_t *proof;      /* enum proof, for the player who moves */
-    uint16_t *pending;   /* selected leaves below that wait for their evaluation */
+    float *edge_value; /* sum of backed-up values, for the player who moves */
+    uint32_t *child;   /* node; 0: none (not evaluated yet, terminal, or the tree was full) */
+    uint8_t *proof;    /* enum proof, for the player who moves */
+    uint16_t *pending; /* selected leaves below that wait for their evaluation */
 
     uint32_t nodes, edges; /* in use */
     uint32_t node_capacity, edge_capacity;
@@ -61,8 +61,8 @@ void tree_free(struct tree *t);
 void tree_clear(struct tree *t);
 size_t tree_memory(const struct tree *t); /* bytes held */
 
-/* Adds a node with `count` edges and priors softmax(logits). False, and `full`, when it does not fit. The node is
- * t->nodes - 1. */
+/* Adds a node with `count` edges and priors softmax(logits). False, and `full`, when it does not fit. The
+ * node is t->nodes - 1. */
 bool tree_expand(struct tree *t, const int16_t *actions, const float *logits, int count, float value);
 
 /* The edge of `node` with the largest Q + U. score: room for count + 15 floats. */

@@ -1,5 +1,5 @@
-/* Devices and queues: parses what the user asked for, opens the CUDA half where there is one, and forwards to the
- * back end. See tengen/device.h. */
+/* Devices and queues: parses what the user asked for, opens the CUDA half where there is one, and forwards to
+ * the back end. See tengen/device.h. */
 #include "tengen/device.h"
 
 #include <dlfcn.h>
@@ -17,7 +17,8 @@ extern const struct backend cpu_backend; /* src/ops/cpu_backend.c */
 
 #define CUDA_LIBRARY "libtengen_cuda.so"
 
-/* ---- the CUDA library: looked for once, beside the program, then where the system looks ------------------- */
+/* ---- the CUDA library: looked for once, beside the program, then where the system looks -------------------
+ */
 
 static struct {
     pthread_once_t once;
@@ -48,14 +49,16 @@ static void cuda_load(void) {
     if (!library) {
         const char *error = dlerror();
         if (beside)
-            snprintf(cuda.why, sizeof cuda.why,
-                     "%s could not be opened (%.300s): install the CUDA libraries it was built with, or rebuild",
-                     cuda.path, error ? error : "unknown error");
+            snprintf(
+                cuda.why, sizeof cuda.why,
+                "%s could not be opened (%.300s): install the CUDA libraries it was built with, or rebuild",
+                cuda.path, error ? error : "unknown error");
         else
-            snprintf(cuda.why, sizeof cuda.why,
-                     "%s is not there: rebuild where nvcc is installed (CMake option TENGEN_CUDA), and keep the "
-                     "library beside the program",
-                     CUDA_LIBRARY);
+            snprintf(
+                cuda.why, sizeof cuda.why,
+                "%s is not there: rebuild where nvcc is installed (CMake option TENGEN_CUDA), and keep the "
+                "library beside the program",
+                CUDA_LIBRARY);
         return;
     }
     const struct backend *(*get)(void);
@@ -74,7 +77,8 @@ static const struct backend *cuda_backend_find(void) {
     return cuda.backend;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------
+ */
 
 static enum status open_backend(const struct backend *backend, int index, int threads, struct device **out) {
     struct device *d = MEM_NEW(struct device, 1);
@@ -98,11 +102,13 @@ static enum status open_cuda(int index, int threads, struct device **out) {
     if (count <= 0) {
         char text[1024] = "";
         backend->describe(text, sizeof text);
-        for (char *newline; (newline = strchr(text, '\n'));) *newline = newline[1] ? ';' : '\0';
-        return status_fail(STATUS_DEVICE,
-                           "device cuda: no usable GPU (%s): check nvidia-smi and CUDA_VISIBLE_DEVICES; or use "
-                           "device cpu",
-                           text[0] ? text : "the driver reports none");
+        for (char *newline; (newline = strchr(text, '\n'));)
+            *newline = newline[1] ? ';' : '\0';
+        return status_fail(
+            STATUS_DEVICE,
+            "device cuda: no usable GPU (%s): check nvidia-smi and CUDA_VISIBLE_DEVICES; or use "
+            "device cpu",
+            text[0] ? text : "the driver reports none");
     }
     if (index >= count)
         return status_fail(STATUS_DEVICE, "device cuda:%d: there %s %d GPU%s, numbered from 0", index,
@@ -157,7 +163,8 @@ void device_release(struct device *d, void *memory) {
     if (memory) d->backend->release(d, memory);
 }
 
-/* ---- queues ----------------------------------------------------------------------------------------------- */
+/* ---- queues -----------------------------------------------------------------------------------------------
+ */
 
 enum status queue_open(struct device *d, int threads, struct queue **out) {
     struct queue *q = MEM_NEW(struct queue, 1);
@@ -187,9 +194,12 @@ void queue_download(struct queue *q, void *host, struct tensor from) {
     q->device->backend->download(q, host, from.data, tensor_bytes(from));
 }
 
-enum status queue_wait(struct queue *q) { return q->device->backend->wait(q); }
+enum status queue_wait(struct queue *q) {
+    return q->device->backend->wait(q);
+}
 
-/* ---- description ------------------------------------------------------------------------------------------ */
+/* ---- description ------------------------------------------------------------------------------------------
+ */
 
 void device_describe_all(char *text, size_t size) {
     if (size == 0) return;

@@ -1,130 +1,118 @@
-/* Every algorithm of algos.def: training 2N iterations equals training N, saving and resuming for N, bit for bit; and
- * the number of threads changes nothing. */
-#include "testing.h"
-
+/* Every algorithm of algos.def: training 2N iterations equals training N, saving, loading and training N more, bit for
+ * bit, and does not depend on the number of threads. */
+#include <ftw.h>
 #include <hdf5.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "../testing.h"
 #include "tengen/algo.h"
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
 
-struct comparison {
-    hid_t other;
-    int compared, differing;
-    char first[128]; /* data set that differs */
-};
+enum { ITERATIONS = 6 };
 
-static size_t read_all(hid_t file, const char *name, void **data) {
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (set < 0) return 0;
-    hid_t type = H5Dget_type(set), space = H5Dget_space(set);
-    size_t size = H5Tget_size(type) * (size_t)H5Sget_simple_extent_npoints(space);
-    *data = mem_alloc(size ? size : 1, 1);
-    if (H5Tis_variable_str(type) <= 0 && size) assert_true(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *data) >= 0);
-    H5Tclose(type);
-    H5Sclose(space);
-    H5Dclose(set);
-    return size;
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where) {
+    (void)about, (void)type, (void)where;
+    return remove(path);
 }
 
-static herr_t compare(hid_t object, const char *name, const H5O_info_t *info, void *context) {
-    struct comparison *c = context;
-    /* The config names the directory and the number of threads. */
-    if (info->type != H5O_TYPE_DATASET || strcmp(name, "config") == 0) return 0;
-    void *a = NULL, *b = NULL;
-    size_t size = read_all(object, name, &a), other = read_all(c->other, name, &b);
-    c->compared++;
-    if (size != other || memcmp(a, b, size) != 0) {
-        if (c->differing++ == 0) snprintf(c->first, sizeof c->first, "%s", name);
-    }
-    mem_free(a);
-    mem_free(b);
+static void fresh_folder(const char *dir) {
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void train(const struct algo *a, const char *dir, const char *resume, int iterations, int threads) {
+    char *settings[] = {mem_format("run.algorithm=%s", a->name), mem_format("run.iterations=%d", iterations),
+                        mem_format("run.threads=%d", threads), mem_format("run.dir=%s", dir),
+                        mem_string("run.device=cpu")};
+    char *config = mem_format("%s.ini", a->name);
+    assert_ok(file_write(config, a->test_config, strlen(a->test_config)));
+    struct train_request q = {.config_path = resume ? NULL : config,
+                              .resume = resume,
+                              .overrides = (const char *const *)settings,
+                              .override_count = 5,
+                              .quiet = true};
+    assert_ok(algo_train(&q));
+    for (int i = 0; i < 5; i++)
+        mem_free(settings[i]);
+    mem_free(config);
+}
+
+/* The config names folder and threads, in which the runs differ. */
+static herr_t compare(hid_t root, const char *name, const H5L_info_t *info, void *context) {
+    (void)info;
+    hid_t other = *(hid_t *)context;
+    H5O_info_t about;
+    assert_true(H5Oget_info_by_name(root, name, &about, H5P_DEFAULT) >= 0);
+    if (about.type != H5O_TYPE_DATASET || strcmp(name, "config") == 0) return 0;
+    hid_t a = H5Dopen2(root, name, H5P_DEFAULT), b = H5Dopen2(other, name, H5P_DEFAULT);
+    if (b < 0) fail_msg("%s is missing", name);
+    hid_t type_a = H5Dget_type(a), type_b = H5Dget_type(b), space_a = H5Dget_space(a), space_b = H5Dget_space(b);
+    if (H5Tequal(type_a, type_b) <= 0 || H5Sextent_equal(space_a, space_b) <= 0)
+        fail_msg("%s: shapes differ (%lld and %lld values)", name, (long long)H5Sget_simple_extent_npoints(space_a),
+                 (long long)H5Sget_simple_extent_npoints(space_b));
+    size_t bytes = H5Tget_size(type_a) * (size_t)H5Sget_simple_extent_npoints(space_a);
+    char *data_a = mem_alloc(bytes, 1), *data_b = mem_alloc(bytes, 1);
+    assert_true(bytes == 0 || H5Dread(a, type_a, H5S_ALL, H5S_ALL, H5P_DEFAULT, data_a) >= 0);
+    assert_true(bytes == 0 || H5Dread(b, type_b, H5S_ALL, H5S_ALL, H5P_DEFAULT, data_b) >= 0);
+    for (size_t i = 0; i < bytes; i++)
+        if (data_a[i] != data_b[i]) fail_msg("%s differs at byte %zu of %zu", name, i, bytes);
+    mem_free(data_a);
+    mem_free(data_b);
+    H5Tclose(type_a), H5Tclose(type_b), H5Sclose(space_a), H5Sclose(space_b), H5Dclose(a), H5Dclose(b);
+    ++*((hid_t *)context + 1); /* data sets seen */
     return 0;
 }
 
-static void assert_same_checkpoint(const char *path_a, const char *path_b) {
-    hid_t a = H5Fopen(path_a, H5F_ACC_RDONLY, H5P_DEFAULT), b = H5Fopen(path_b, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (a < 0 || b < 0) fail_msg("cannot open %s or %s", path_a, path_b);
-    struct comparison c = {.other = b};
-    H5Ovisit(a, H5_INDEX_NAME, H5_ITER_NATIVE, compare, &c);
+static void assert_same_state(const char *dir_a, const char *dir_b) {
+    char path[1024];
+    assert_ok(run_find_checkpoint(dir_a, path, sizeof path));
+    hid_t a = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    assert_ok(run_find_checkpoint(dir_b, path, sizeof path));
+    hid_t context[2] = {H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), 0};
+    assert_true(a >= 0 && context[0] >= 0);
+    H5Lvisit(a, H5_INDEX_NAME, H5_ITER_INC, compare, context);
+    if (context[1] < 3) fail_msg("only %lld data sets were compared", (long long)context[1]);
     H5Fclose(a);
-    H5Fclose(b);
-    assert_true(c.compared > 5);
-    if (c.differing) fail_msg("%s and %s: %d of %d data sets differ, the first is %s", path_a, path_b, c.differing, c.compared, c.first);
+    H5Fclose(context[0]);
 }
 
-struct place {
-    char folder[64], config[96], dir[96];
-};
-
-static void place_make(struct place *p, const struct algo *algo) {
-    snprintf(p->folder, sizeof p->folder, "resume_XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
-    snprintf(p->config, sizeof p->config, "%s/%s.ini", p->folder, algo->name);
-    char *text = mem_format("%s", algo->test_config);
-    assert_ok(file_write(p->config, text, strlen(text)));
-    mem_free(text);
-}
-
-static void train(const struct place *p, const struct algo *algo, const char *name, bool resume, int iterations, int threads) {
-    char dir[160], set_dir[176], set_name[64], set_iterations[64], set_threads[64];
-    snprintf(dir, sizeof dir, "%s/%s", p->folder, name);
-    snprintf(set_dir, sizeof set_dir, "run.dir=%s", dir);
-    snprintf(set_name, sizeof set_name, "run.algorithm=%s", algo->name);
-    snprintf(set_iterations, sizeof set_iterations, "run.iterations=%d", iterations);
-    snprintf(set_threads, sizeof set_threads, "run.threads=%d", threads);
-    const char *overrides[] = {set_name, set_iterations, set_threads, "run.device=cpu", set_dir};
-    struct train_request q = {.config_path = resume ? NULL : p->config,
-                              .resume = resume ? dir : NULL,
-                              .overrides = overrides,
-                              .override_count = resume ? 4 : 5,
-                              .quiet = true};
-    assert_ok(algo_train(&q));
-}
-
-static void checkpoint_of(const struct place *p, const char *name, int iterations, char *path, size_t size) {
-    snprintf(path, size, "%s/%s/checkpoints/%09d.h5", p->folder, name, iterations);
-}
-
-static void resumed_training_equals_unbroken_training(void **state) {
-    (void)state;
-    log_level_set(LOG_WARN);
-    for (int i = 0; i < algo_count(); i++) {
-        const struct algo *algo = algo_at(i);
-        struct place p;
-        char a[256], b[256];
-        place_make(&p, algo);
-        train(&p, algo, "unbroken", false, 6, 1);
-        train(&p, algo, "broken", false, 3, 1);
-        train(&p, algo, "broken", true, 6, 1);
-        checkpoint_of(&p, "unbroken", 6, a, sizeof a);
-        checkpoint_of(&p, "broken", 6, b, sizeof b);
-        assert_same_checkpoint(a, b);
-    }
+static void resuming_equals_training_on(void **state) {
+    const struct algo *a = *state;
+    fresh_folder("whole");
+    fresh_folder("halves");
+    train(a, "whole", NULL, ITERATIONS, 2);
+    train(a, "halves", NULL, ITERATIONS / 2, 2);
+    train(a, "halves", "halves", ITERATIONS, 2);
+    assert_same_state("whole", "halves");
 }
 
 static void threads_change_nothing(void **state) {
-    (void)state;
-    for (int i = 0; i < algo_count(); i++) {
-        const struct algo *algo = algo_at(i);
-        struct place p;
-        char a[256], b[256];
-        place_make(&p, algo);
-        train(&p, algo, "one", false, 6, 1);
-        train(&p, algo, "three", false, 6, 3);
-        checkpoint_of(&p, "one", 6, a, sizeof a);
-        checkpoint_of(&p, "three", 6, b, sizeof b);
-        assert_same_checkpoint(a, b);
-    }
+    const struct algo *a = *state;
+    fresh_folder("two");
+    fresh_folder("one");
+    train(a, "two", NULL, ITERATIONS, 2);
+    train(a, "one", NULL, ITERATIONS / 2, 1);
+    train(a, "one", "one", ITERATIONS, 2);
+    assert_same_state("two", "one");
+    fresh_folder("one");
+    train(a, "one", NULL, ITERATIONS, 1);
+    assert_same_state("two", "one");
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumed_training_equals_unbroken_training),
-        cmocka_unit_test(threads_change_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    log_level_set(LOG_WARN);
+    int failed = 0;
+    for (int i = 0; i < algo_count(); i++) {
+        char *first = mem_format("%s: resuming equals training on", algo_at(i)->name);
+        char *second = mem_format("%s: threads change nothing", algo_at(i)->name);
+        const struct CMUnitTest tests[] = {
+            {first, resuming_equals_training_on, NULL, NULL, (void *)algo_at(i)},
+            {second, threads_change_nothing, NULL, NULL, (void *)algo_at(i)},
+        };
+        failed += cmocka_run_group_tests_name(algo_at(i)->name, tests, NULL, NULL);
+        mem_free(first);
+        mem_free(second);
+    }
+    return failed;
 }

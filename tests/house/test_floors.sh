@@ -8,8 +8,8 @@ source_dir=${TENGEN_SOURCE:-$(cd "$(dirname "$0")/../.." && pwd)}
 # Breaches planted in a small house must all be found, and nothing else.
 house=$(mktemp -d)
 trap 'rm -rf "$house"' EXIT
-mkdir -p "$house"/{cmake,include/tengen,src/{base,game,nn,algo,search}}
-cp "$source_dir/cmake/rooms.cmake" "$house/cmake/"
+mkdir -p "$house"/{tools/cmake,include/tengen,src/{base,game,nn,algo,search}}
+cp "$source_dir/tools/cmake/rooms.cmake" "$house/tools/cmake/"
 cd "$house"
 printf '#include "tengen/game.h"\n' >src/base/status.c
 printf '#include "tengen/base_odd.h"\n' >include/tengen/status.h
@@ -23,7 +23,7 @@ printf 'int x;\n' >src/nn/net_more.h
 printf '#include "ppo.h"\n#include "dqn.h"\n#include "shared.h"\n' >src/algo/ppo.c
 printf 'int a;\n' | tee src/algo/ppo.h src/algo/dqn.h src/algo/dqn.c >src/algo/shared.h
 for i in 1 2 3 4; do printf '#ifdef TENGEN_CUDA\n#endif\n#if TENGEN_CUDA_X\n#endif\n' >"src/nn/part$i.c"; done
-yes '' | head -n 801 >src/nn/long.c
+printf '\n%.0s' {1..801} >src/nn/long.c
 
 cat >expected <<'EOF'
 include/tengen/base_odd.h:1: no room has a source of this name; name its room in header_rooms of tools/check_floors.sh

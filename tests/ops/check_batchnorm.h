@@ -15,17 +15,22 @@ static const int norm_shapes[][2] = {{2, 1}, {49, 3}, {147, 64}, {5, 300}, {361 
 enum { NORM_SHAPES = sizeof norm_shapes / sizeof norm_shapes[0] };
 
 static inline struct norm_case norm_case(struct harness *h, const char *op, int variant) {
-    struct norm_case c = {.rows = norm_shapes[variant / 8][0], .channels = norm_shapes[variant / 8][1],
-                          .act = variant / 2 % 2 ? ACTIVATION_RELU : ACTIVATION_NONE, .momentum = 0.1f,
-                          .epsilon = 1e-5f, .residual = variant / 4 % 2, .add_r = variant / 2 % 2};
-    snprintf(h->what, sizeof h->what, "%s %s [%d,%d] act %d residual %d", op, dtype_name(both_dtypes[variant % 2]),
-             c.rows, c.channels, (int)c.act, c.residual);
+    struct norm_case c = {.rows = norm_shapes[variant / 8][0],
+                          .channels = norm_shapes[variant / 8][1],
+                          .act = variant / 2 % 2 ? ACTIVATION_RELU : ACTIVATION_NONE,
+                          .momentum = 0.1f,
+                          .epsilon = 1e-5f,
+                          .residual = variant / 4 % 2,
+                          .add_r = variant / 2 % 2};
+    snprintf(h->what, sizeof h->what, "%s %s [%d,%d] act %d residual %d", op,
+             dtype_name(both_dtypes[variant % 2]), c.rows, c.channels, (int)c.act, c.residual);
     return c;
 }
 
 static inline double *random_positive(struct harness *h, int n) {
     double *v = buffer_random(h, DTYPE_F32, 1.0, DIMS(n));
-    for (int i = 0; i < n; i++) v[i] = (double)(float)(0.2 + fabs(v[i]));
+    for (int i = 0; i < n; i++)
+        v[i] = (double)(float)(0.2 + fabs(v[i]));
     return v;
 }
 
@@ -33,17 +38,21 @@ static inline double *random_positive(struct harness *h, int n) {
 static inline void norm_statistics(const double *x, const struct norm_case *c, int channel, double *mean,
                                    double *var) {
     double sum = 0.0, squares = 0.0;
-    for (int i = 0; i < c->rows; i++) sum += x[i * c->channels + channel];
+    for (int i = 0; i < c->rows; i++)
+        sum += x[i * c->channels + channel];
     *mean = sum / c->rows;
-    for (int i = 0; i < c->rows; i++) squares += pow(x[i * c->channels + channel] - *mean, 2);
+    for (int i = 0; i < c->rows; i++)
+        squares += pow(x[i * c->channels + channel] - *mean, 2);
     *var = squares / c->rows;
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------
+ */
 
 static inline void call_batchnorm_train(struct queue *q, const struct tensor *t, const void *parameters) {
     const struct norm_case *c = parameters;
-    q->op->batchnorm_train(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], c->act, c->momentum, c->epsilon);
+    q->op->batchnorm_train(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], c->act, c->momentum,
+                           c->epsilon);
 }
 
 static inline void check_batchnorm_train(struct harness *h) {
@@ -76,7 +85,8 @@ static inline void check_batchnorm_train(struct harness *h) {
             rv[j] = 0.9 * rv[j] + 0.1 * (c.rows > 1 ? var * c.rows / (c.rows - 1) : var);
             for (int i = 0; i < c.rows; i++) {
                 int at = i * c.channels + j;
-                y[at] = act_value((x[at] - mean[j]) * rstd[j] * gamma[j] + beta[j] + (r ? r[at] : 0.0), c.act);
+                y[at] =
+                    act_value((x[at] - mean[j]) * rstd[j] * gamma[j] + beta[j] + (r ? r[at] : 0.0), c.act);
             }
         }
         harness_run(h, call_batchnorm_train, &c);
@@ -96,7 +106,8 @@ static inline void check_batchnorm_infer(struct harness *h) {
         double *x = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));
         double *gamma = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));
         double *beta = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));
-        double *mean = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels)), *var = random_positive(h, c.channels);
+        double *mean = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels)),
+               *var = random_positive(h, c.channels);
         double *r = NULL;
         if (c.residual)
             r = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));
@@ -105,7 +116,8 @@ static inline void check_batchnorm_infer(struct harness *h) {
         double *y = expect(h, 0);
         for (size_t i = 0; i < buffer_count(h, 0); i++) {
             size_t j = i % (size_t)c.channels;
-            y[i] = act_value((x[i] - mean[j]) / sqrt(var[j] + (double)c.epsilon) * gamma[j] + beta[j] + (r ? r[i] : 0.0),
+            y[i] = act_value((x[i] - mean[j]) / sqrt(var[j] + (double)c.epsilon) * gamma[j] + beta[j] +
+                                 (r ? r[i] : 0.0),
                              c.act);
         }
         bool in_place = variant % 3 == 0;
@@ -114,7 +126,8 @@ static inline void check_batchnorm_infer(struct harness *h) {
     }
 }
 
-/* ---- backward: central differences of sum(dy y) with respect to x, gamma and beta ------------------------- */
+/* ---- backward: central differences of sum(dy y) with respect to x, gamma and beta -------------------------
+ */
 
 struct norm_probe {
     const struct norm_case *c;
@@ -129,8 +142,8 @@ static inline double norm_loss(void *context) {
     norm_statistics(p->x, p->c, p->channel, &mean, &var);
     for (int i = 0; i < p->c->rows; i++) {
         int at = i * p->c->channels + p->channel;
-        double z = (p->x[at] - mean) / sqrt(var + (double)p->c->epsilon) * p->gamma[p->channel] + p->beta[p->channel] +
-                   p->r[at];
+        double z = (p->x[at] - mean) / sqrt(var + (double)p->c->epsilon) * p->gamma[p->channel] +
+                   p->beta[p->channel] + p->r[at];
         loss += p->dy[at] * act_value(z, p->c->act);
     }
     return loss;
@@ -155,18 +168,18 @@ static inline void norm_residual(double *r, const double *x, const double *gamma
 static inline void batchnorm_backward_case(struct harness *h, int variant) {
     struct norm_case c = norm_case(h, "batchnorm_backward", variant);
     enum dtype dtype = both_dtypes[variant % 2];
-    if (c.rows > 200) c.rows = 200; /* differences cost rows^2 */
-    buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));                        /* 0 dx */
-    double *dr = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));           /* 1 dr */
-    buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));                            /* 2 dgamma */
-    buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));                            /* 3 dbeta */
-    double *dy = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));           /* 4 dy */
-    double *y = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));            /* 5 y */
-    double *x = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));            /* 6 x */
-    double *gamma = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));            /* 7 */
-    double *mean = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));             /* 8 */
-    double *rstd = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));             /* 9 */
-    double *beta = MEM_NEW(double, c.channels), *r = MEM_NEW(double, c.rows * c.channels);
+    if (c.rows > 200) c.rows = 200;                                      /* differences cost rows^2 */
+    buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));              /* 0 dx */
+    double *dr = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels)); /* 1 dr */
+    buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));                  /* 2 dgamma */
+    buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));                  /* 3 dbeta */
+    double *dy = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels)); /* 4 dy */
+    double *y = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));  /* 5 y */
+    double *x = buffer_random(h, dtype, 1.0, DIMS(c.rows, c.channels));  /* 6 x */
+    double *gamma = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));  /* 7 */
+    double *mean = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));   /* 8 */
+    double *rstd = buffer_random(h, DTYPE_F32, 1.0, DIMS(c.channels));   /* 9 */
+    double *beta = MEM_NEW(double, c.channels), *r = MEM_NEW(double, c.rows *c.channels);
     for (int j = 0; j < c.channels; j++) {
         norm_statistics(x, &c, j, &mean[j], &rstd[j]);
         rstd[j] = 1.0 / sqrt(rstd[j] + (double)c.epsilon);
@@ -203,10 +216,12 @@ static inline void batchnorm_backward_case(struct harness *h, int variant) {
 
 static inline void check_batchnorm_backward(struct harness *h) {
     for (int variant = 0; variant < 8 * NORM_SHAPES; variant++)
-        if (norm_shapes[variant / 8][0] > 2) batchnorm_backward_case(h, variant); /* two rows: no gradient left */
+        if (norm_shapes[variant / 8][0] > 2)
+            batchnorm_backward_case(h, variant); /* two rows: no gradient left */
 }
 
-/* ---- folding ---------------------------------------------------------------------------------------------- */
+/* ---- folding ----------------------------------------------------------------------------------------------
+ */
 
 static inline void call_batchnorm_fold(struct queue *q, const struct tensor *t, const void *parameters) {
     q->op->batchnorm_fold(q, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7],
@@ -225,12 +240,14 @@ static inline void check_batchnorm_fold(struct harness *h) {
             b = buffer_random(h, DTYPE_F32, 1.0, DIMS(o));
         else
             buffer_none(h);
-        double *gamma = buffer_random(h, DTYPE_F32, 1.0, DIMS(o)), *beta = buffer_random(h, DTYPE_F32, 1.0, DIMS(o));
+        double *gamma = buffer_random(h, DTYPE_F32, 1.0, DIMS(o)),
+               *beta = buffer_random(h, DTYPE_F32, 1.0, DIMS(o));
         double *mean = buffer_random(h, DTYPE_F32, 1.0, DIMS(o)), *var = random_positive(h, o);
         double *wf = expect(h, 0), *bf = expect(h, 1);
         for (int i = 0; i < o; i++) {
             double scale = gamma[i] / sqrt(var[i] + (double)c.epsilon);
-            for (int k = 0; k < 30; k++) wf[i * 30 + k] = w[i * 30 + k] * scale;
+            for (int k = 0; k < 30; k++)
+                wf[i * 30 + k] = w[i * 30 + k] * scale;
             bf[i] = ((b ? b[i] : 0.0) - mean[i]) * scale + beta[i];
         }
         harness_run(h, call_batchnorm_fold, &c);

@@ -15,7 +15,8 @@ static inline void row_log_softmax(double *l, const double *x, const double *mas
         if ((!mask || mask[i] != 0.0) && x[i] > max) max = x[i];
     for (int i = 0; i < n; i++)
         if (!mask || mask[i] != 0.0) sum += exp(x[i] - max);
-    for (int i = 0; i < n; i++) l[i] = mask && mask[i] == 0.0 ? -INFINITY : x[i] - max - log(sum);
+    for (int i = 0; i < n; i++)
+        l[i] = mask && mask[i] == 0.0 ? -INFINITY : x[i] - max - log(sum);
 }
 
 struct row_probe {
@@ -36,7 +37,8 @@ static inline double softmax_loss(void *context) {
     return sum;
 }
 
-/* ---- softmax ---------------------------------------------------------------------------------------------- */
+/* ---- softmax ----------------------------------------------------------------------------------------------
+ */
 
 static inline void call_softmax_forward(struct queue *q, const struct tensor *t, const void *parameters) {
     (void)parameters;
@@ -49,14 +51,16 @@ static inline void call_log_softmax_forward(struct queue *q, const struct tensor
 static inline void call_softmax_backward(struct queue *q, const struct tensor *t, const void *parameters) {
     q->op->softmax_backward(q, t[0], t[1], t[2], *(const bool *)parameters);
 }
-static inline void call_log_softmax_backward(struct queue *q, const struct tensor *t, const void *parameters) {
+static inline void call_log_softmax_backward(struct queue *q, const struct tensor *t,
+                                             const void *parameters) {
     q->op->log_softmax_backward(q, t[0], t[1], t[2], *(const bool *)parameters);
 }
 
 static inline void softmax_forward_case(struct harness *h, int variant, bool log) {
     const int rows = loss_shapes[variant / 2][0], n = loss_shapes[variant / 2][1];
     const bool masked = variant % 2;
-    snprintf(h->what, sizeof h->what, "%ssoftmax_forward [%d,%d] masked %d", log ? "log_" : "", rows, n, masked);
+    snprintf(h->what, sizeof h->what, "%ssoftmax_forward [%d,%d] masked %d", log ? "log_" : "", rows, n,
+             masked);
     buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
     double *x = buffer_random(h, DTYPE_F32, 8.0, DIMS(rows, n)), *mask = NULL;
     if (masked)
@@ -66,7 +70,8 @@ static inline void softmax_forward_case(struct harness *h, int variant, bool log
     double *y = expect(h, 0);
     for (int row = 0; row < rows; row++) {
         row_log_softmax(y + row * n, x + row * n, mask ? mask + row * n : NULL, n);
-        for (int i = 0; i < n && !log; i++) y[row * n + i] = exp(y[row * n + i]);
+        for (int i = 0; i < n && !log; i++)
+            y[row * n + i] = exp(y[row * n + i]);
         if (mask && !log && row == rows - 1) memset(y + row * n, 0, (size_t)n * sizeof *y);
     }
     harness_run(h, log ? call_log_softmax_forward : call_softmax_forward, NULL);
@@ -75,11 +80,12 @@ static inline void softmax_forward_case(struct harness *h, int variant, bool log
 static inline void softmax_backward_case(struct harness *h, int variant, bool log) {
     const int rows = loss_shapes[variant / 4][0], n = loss_shapes[variant / 4][1];
     const bool masked = variant % 2, add = variant / 2 % 2;
-    snprintf(h->what, sizeof h->what, "%ssoftmax_backward [%d,%d] masked %d add %d", log ? "log_" : "", rows, n, masked,
-             add);
+    snprintf(h->what, sizeof h->what, "%ssoftmax_backward [%d,%d] masked %d add %d", log ? "log_" : "", rows,
+             n, masked, add);
     buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
-    double *dy = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n)), *y = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
-    double *x = MEM_NEW(double, rows * n), *mask = masked ? MEM_NEW(double, rows * n) : NULL;
+    double *dy = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n)),
+           *y = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
+    double *x = MEM_NEW(double, rows *n), *mask = masked ? MEM_NEW(double, rows *n) : NULL;
     double *gradient = MEM_NEW(double, n), *dx = expect(h, 0);
     for (int i = 0; i < rows * n; i++) {
         x[i] = 2.0 * (double)rng_normal(&h->rng);
@@ -88,9 +94,11 @@ static inline void softmax_backward_case(struct harness *h, int variant, bool lo
     for (int row = 0; row < rows; row++) {
         struct row_probe p = {x + row * n, mask ? mask + row * n : NULL, dy + row * n, n, log};
         row_log_softmax(y + row * n, p.x, p.mask, n);
-        for (int i = 0; i < n && !log; i++) y[row * n + i] = exp(y[row * n + i]);
+        for (int i = 0; i < n && !log; i++)
+            y[row * n + i] = exp(y[row * n + i]);
         central_differences(gradient, p.x, (size_t)n, softmax_loss, &p);
-        for (int i = 0; i < n; i++) dx[row * n + i] = (add ? dx[row * n + i] : 0.0) + gradient[i];
+        for (int i = 0; i < n; i++)
+            dx[row * n + i] = (add ? dx[row * n + i] : 0.0) + gradient[i];
     }
     mem_free(x);
     mem_free(mask);
@@ -100,10 +108,12 @@ static inline void softmax_backward_case(struct harness *h, int variant, bool lo
 }
 
 static inline void check_softmax_forward(struct harness *h) {
-    for (int variant = 0; variant < 2 * LOSS_SHAPES; variant++) softmax_forward_case(h, variant, false);
+    for (int variant = 0; variant < 2 * LOSS_SHAPES; variant++)
+        softmax_forward_case(h, variant, false);
 }
 static inline void check_log_softmax_forward(struct harness *h) {
-    for (int variant = 0; variant < 2 * LOSS_SHAPES; variant++) softmax_forward_case(h, variant, true);
+    for (int variant = 0; variant < 2 * LOSS_SHAPES; variant++)
+        softmax_forward_case(h, variant, true);
 }
 static inline void check_softmax_backward(struct harness *h) {
     for (int variant = 0; variant < 4 * LOSS_SHAPES; variant++)
@@ -114,7 +124,8 @@ static inline void check_log_softmax_backward(struct harness *h) {
         if (loss_shapes[variant / 4][1] < 500) softmax_backward_case(h, variant, true);
 }
 
-/* ---- cross entropy, squared error ------------------------------------------------------------------------- */
+/* ---- cross entropy, squared error -------------------------------------------------------------------------
+ */
 
 struct loss_case {
     float s;
@@ -133,14 +144,15 @@ static inline void check_cross_entropy(struct harness *h) {
         const bool masked = variant % 2, weighted = variant / 2 % 2, gradient = variant / 4 % 2;
         struct loss_case c = {.s = 0.25f};
         if (gradient && n > 500) continue;
-        snprintf(h->what, sizeof h->what, "cross_entropy [%d,%d] masked %d weighted %d dx %d", rows, n, masked, weighted,
-                 gradient);
+        snprintf(h->what, sizeof h->what, "cross_entropy [%d,%d] masked %d weighted %d dx %d", rows, n,
+                 masked, weighted, gradient);
         buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
         if (gradient)
             buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
         else
             buffer_none(h);
-        double *x = buffer_random(h, DTYPE_F32, 3.0, DIMS(rows, n)), *t = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
+        double *x = buffer_random(h, DTYPE_F32, 3.0, DIMS(rows, n)),
+               *t = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
         double *mask = NULL, *w = NULL;
         if (masked)
             mask = buffer_mask(h, rows, n, -1);
@@ -151,13 +163,15 @@ static inline void check_cross_entropy(struct harness *h) {
         else
             buffer_none(h);
         double *loss = expect(h, 0), *dx = gradient ? expect(h, 1) : NULL;
-        for (int i = 0; i < rows * n; i++) t[i] = (double)(float)(i % 3 ? fabs(t[i]) : 0.0);
+        for (int i = 0; i < rows * n; i++)
+            t[i] = (double)(float)(i % 3 ? fabs(t[i]) : 0.0);
         for (int row = 0; row < rows; row++) {
             struct row_probe p = {x + row * n, mask ? mask + row * n : NULL, t + row * n, n, true};
             loss[row] = -softmax_loss(&p);
             if (!gradient) continue;
             central_differences(dx + row * n, p.x, (size_t)n, softmax_loss, &p);
-            for (int i = 0; i < n; i++) dx[row * n + i] *= -(double)c.s * (w ? w[row] : 1.0);
+            for (int i = 0; i < n; i++)
+                dx[row * n + i] *= -(double)c.s * (w ? w[row] : 1.0);
         }
         if (gradient) h->buffers[1].relative = 1e-4;
         harness_run(h, call_cross_entropy, &c);
@@ -169,13 +183,15 @@ static inline void check_squared_error(struct harness *h) {
         const int rows = loss_shapes[variant / 4][0], n = loss_shapes[variant / 4][1];
         const bool weighted = variant % 2, gradient = variant / 2 % 2;
         struct loss_case c = {.s = -0.5f};
-        snprintf(h->what, sizeof h->what, "squared_error [%d,%d] weighted %d dx %d", rows, n, weighted, gradient);
+        snprintf(h->what, sizeof h->what, "squared_error [%d,%d] weighted %d dx %d", rows, n, weighted,
+                 gradient);
         buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
         if (gradient)
             buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
         else
             buffer_none(h);
-        double *x = buffer_random(h, DTYPE_F32, 3.0, DIMS(rows, n)), *t = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
+        double *x = buffer_random(h, DTYPE_F32, 3.0, DIMS(rows, n)),
+               *t = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
         double *w = NULL;
         if (weighted)
             w = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
@@ -193,7 +209,8 @@ static inline void check_squared_error(struct harness *h) {
     }
 }
 
-/* ---- PPO -------------------------------------------------------------------------------------------------- */
+/* ---- PPO --------------------------------------------------------------------------------------------------
+ */
 
 struct ppo_probe {
     struct ppo_constants k;
@@ -236,14 +253,17 @@ static inline void call_ppo_loss(struct queue *q, const struct tensor *t, const 
 
 static inline void ppo_case(struct harness *h, int rows, int n, bool masked, bool value_clip) {
     struct ppo_case c = {{0.2f, value_clip ? 0.3f : 0.0f, 0.5f, 0.01f}, 0.125f};
-    snprintf(h->what, sizeof h->what, "ppo_loss [%d,%d] masked %d value clip %d", rows, n, masked, value_clip);
+    snprintf(h->what, sizeof h->what, "ppo_loss [%d,%d] masked %d value clip %d", rows, n, masked,
+             value_clip);
     buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, 5));
     buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
     buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, 1));
-    double *x = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n)), *v = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, 1));
+    double *x = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n)),
+           *v = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, 1));
     double *action = buffer_add(h, DTYPE_I32, DIMS(rows));
     double *old_log_prob = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
-    double *advantage = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows)), *ret = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
+    double *advantage = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows)),
+           *ret = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows));
     double *old_value = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows)), *mask = NULL;
     if (masked)
         mask = buffer_mask(h, rows, n, -1);
@@ -252,8 +272,14 @@ static inline void ppo_case(struct harness *h, int rows, int n, bool masked, boo
     double *stats = expect(h, 0), *dx = expect(h, 1), *dv = expect(h, 2), *l = MEM_NEW(double, n);
     h->buffers[1].relative = h->buffers[2].relative = 1e-4;
     for (int row = 0; row < rows; row++) {
-        struct ppo_probe p = {.k = c.k, .x = x + row * n, .v = v + row, .mask = mask ? mask + row * n : NULL, .n = n,
-                              .action = row % n, .advantage = advantage[row], .ret = ret[row],
+        struct ppo_probe p = {.k = c.k,
+                              .x = x + row * n,
+                              .v = v + row,
+                              .mask = mask ? mask + row * n : NULL,
+                              .n = n,
+                              .action = row % n,
+                              .advantage = advantage[row],
+                              .ret = ret[row],
                               .old_value = old_value[row]};
         action[row] = p.action;
         row_log_softmax(l, p.x, p.mask, n);
@@ -262,7 +288,8 @@ static inline void ppo_case(struct harness *h, int rows, int n, bool masked, boo
         p.old_log_prob = old_log_prob[row];
         central_differences(dx + row * n, p.x, (size_t)n, ppo_sample_loss, &p);
         central_differences(dv + row, p.v, 1, ppo_sample_loss, &p);
-        for (int i = 0; i < n; i++) dx[row * n + i] *= (double)c.s;
+        for (int i = 0; i < n; i++)
+            dx[row * n + i] *= (double)c.s;
         dv[row] *= (double)c.s;
         ppo_sample_loss(&p);
         memcpy(stats + 5 * row, p.stats, sizeof p.stats);

@@ -25,12 +25,14 @@ static inline void call_adam_step(struct queue *q, const struct tensor *t, const
 static inline void check_sum_squares(struct harness *h) {
     for (int variant = 0; variant < 2 * STEP_SIZES; variant++) {
         const int n = step_sizes[variant / 2];
-        snprintf(h->what, sizeof h->what, "sum_squares [%d] of %s values", n, variant % 2 ? "infinite" : "finite");
+        snprintf(h->what, sizeof h->what, "sum_squares [%d] of %s values", n,
+                 variant % 2 ? "infinite" : "finite");
         buffer_random(h, DTYPE_F32, 1.0, DIMS(1));
         double *g = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)), *sum = expect(h, 0);
         if (variant % 2) g[n / 2] = variant % 4 == 1 ? INFINITY : NAN;
         sum[0] = 0.0;
-        for (int i = 0; i < n; i++) sum[0] += g[i] * g[i];
+        for (int i = 0; i < n; i++)
+            sum[0] += g[i] * g[i];
         harness_run(h, call_sum_squares, NULL);
     }
 }
@@ -40,7 +42,7 @@ static inline void check_clip_scale(struct harness *h) {
         double sum;
         float max_norm;
         double scale;
-    } cases[] = {{4.0, 1.0f, 0.5}, {4.0, 3.0f, 1.0}, {1e6, 0.0f, 1.0},      {0.0, 1.0f, 1.0},
+    } cases[] = {{4.0, 1.0f, 0.5}, {4.0, 3.0f, 1.0}, {1e6, 0.0f, 1.0},     {0.0, 1.0f, 1.0},
                  {0.0, 0.0f, 1.0}, {NAN, 1.0f, NAN}, {INFINITY, 0.0f, NAN}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         float max_norm = cases[i].max_norm;
@@ -69,7 +71,8 @@ static inline void check_sgd_step(struct harness *h) {
     for (int variant = 0; variant < 2 * STEP_SIZES; variant++) {
         const int n = step_sizes[variant / 2];
         const bool broken = variant % 2;
-        snprintf(h->what, sizeof h->what, "sgd_step [%d] scale %s", n, broken ? "NaN: nothing changes" : "0.5");
+        snprintf(h->what, sizeof h->what, "sgd_step [%d] scale %s", n,
+                 broken ? "NaN: nothing changes" : "0.5");
         buffer_random(h, DTYPE_F32, 1.0, DIMS(n));
         buffer_random(h, DTYPE_F32, 1.0, DIMS(n));
         double *g = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)), *k = buffer_hyper(h, false, broken);
@@ -92,7 +95,8 @@ static inline void check_adam_step(struct harness *h) {
         buffer_random(h, DTYPE_F32, 1.0, DIMS(n));
         double *v = buffer_random(h, DTYPE_F32, 1.0, DIMS(n));
         double *g = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)), *k = buffer_hyper(h, true, broken);
-        for (int i = 0; i < n; i++) v[i] = fabs(v[i]);
+        for (int i = 0; i < n; i++)
+            v[i] = fabs(v[i]);
         double *w = expect(h, 0), *m = expect(h, 1);
         expect(h, 2);
         for (int i = 0; i < n && !broken; i++) {

@@ -1,9 +1,10 @@
 /* One harness for every operation on every device.
  *
- * A case names its buffers (shape, type, first values, and for outputs what is expected, in double precision), and
- * a function that makes the call. The harness runs it on queues of 1, 2 and 3 threads (one queue on a GPU), compares the
- * outputs of the first with the expectation, and asks the others for the same bits. Expected values come from plain
- * loops in double precision written in the tests, expected gradients from central differences of those loops.
+ * A case names its buffers (shape, type, first values, and for outputs what is expected, in double
+ * precision), and a function that makes the call. The harness runs it on queues of 1, 2 and 3 threads (one
+ * queue on a GPU), compares the outputs of the first with the expectation, and asks the others for the same
+ * bits. Expected values come from plain loops in double precision written in the tests, expected gradients
+ * from central differences of those loops.
  *
  * check_NAME(h) exists for every operation of ops.def: the table in ops_cases.h does not compile without it.
  */
@@ -21,7 +22,8 @@ enum { MAX_BUFFERS = 16, MAX_QUEUES = 3 };
 
 struct buffer {
     struct tensor t; /* in device memory; data NULL: this optional tensor is not given */
-    double *value;   /* what it holds before the call; outputs: what is expected after it, once expect() was called */
+    double *value;   /* what it holds before the call; outputs: what is expected after it, once expect() was
+                        called */
     double *first;   /* what it holds before the call */
     bool output;
     double relative; /* tolerance, times |expected| + the root mean square of all expected */
@@ -38,14 +40,17 @@ struct harness {
     char what[256]; /* the case, for messages */
 };
 
-/* ---- buffers ---------------------------------------------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------------------------------------------
+ */
 
 static inline double rounded_to(double value, enum dtype dtype) {
     if (dtype == DTYPE_BF16) return (double)bf16_to_float(bf16_from_float((float)value));
     return dtype == DTYPE_F32 ? (double)(float)value : value;
 }
 
-static inline double tolerance(enum dtype dtype) { return dtype == DTYPE_BF16 ? 1.0 / 128 : 1e-5; }
+static inline double tolerance(enum dtype dtype) {
+    return dtype == DTYPE_BF16 ? 1.0 / 128 : 1e-5;
+}
 
 /* A buffer whose first values the caller writes (as doubles) into the result; count() of them. */
 static inline double *buffer_add(struct harness *h, enum dtype dtype, int rank, const int *dims) {
@@ -59,13 +64,18 @@ static inline double *buffer_add(struct harness *h, enum dtype dtype, int rank, 
     return b->value;
 }
 
-#define DIMS(...) (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]){__VA_ARGS__}
+#define DIMS(...)                                                                                            \
+    (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]) {                                             \
+        __VA_ARGS__                                                                                          \
+    }
 
 /* Random normal values. */
-static inline double *buffer_random(struct harness *h, enum dtype dtype, double scale, int rank, const int *dims) {
+static inline double *buffer_random(struct harness *h, enum dtype dtype, double scale, int rank,
+                                    const int *dims) {
     double *value = buffer_add(h, dtype, rank, dims);
     size_t n = tensor_count(h->buffers[h->count - 1].t);
-    for (size_t i = 0; i < n; i++) value[i] = rounded_to(scale * (double)rng_normal(&h->rng), dtype);
+    for (size_t i = 0; i < n; i++)
+        value[i] = rounded_to(scale * (double)rng_normal(&h->rng), dtype);
     return value;
 }
 
@@ -82,7 +92,9 @@ static inline double *buffer_mask(struct harness *h, int rows, int width, int em
     return value;
 }
 
-static inline size_t buffer_count(const struct harness *h, int i) { return tensor_count(h->buffers[i].t); }
+static inline size_t buffer_count(const struct harness *h, int i) {
+    return tensor_count(h->buffers[i].t);
+}
 
 /* From here on value[] of buffer i is what the call should leave in it; what it held before is kept. */
 static inline double *expect(struct harness *h, int i) {
@@ -94,24 +106,38 @@ static inline double *expect(struct harness *h, int i) {
     return b->value;
 }
 
-/* ---- running ---------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------
+ */
 
 static inline void to_bytes(const struct buffer *b, uint8_t *bytes) {
     const double *from = b->first ? b->first : b->value;
-    for (size_t i = 0; i < tensor_count(b->t); i++) switch (b->t.dtype) {
-        case DTYPE_F32: ((float *)bytes)[i] = (float)from[i]; break;
-        case DTYPE_BF16: ((uint16_t *)bytes)[i] = bf16_from_float((float)from[i]); break;
-        case DTYPE_U8: bytes[i] = (uint8_t)from[i]; break;
-        case DTYPE_I32: ((int32_t *)bytes)[i] = (int32_t)from[i]; break;
+    for (size_t i = 0; i < tensor_count(b->t); i++)
+        switch (b->t.dtype) {
+        case DTYPE_F32:
+            ((float *)bytes)[i] = (float)from[i];
+            break;
+        case DTYPE_BF16:
+            ((uint16_t *)bytes)[i] = bf16_from_float((float)from[i]);
+            break;
+        case DTYPE_U8:
+            bytes[i] = (uint8_t)from[i];
+            break;
+        case DTYPE_I32:
+            ((int32_t *)bytes)[i] = (int32_t)from[i];
+            break;
         }
 }
 
 static inline double from_bytes(const struct buffer *b, const uint8_t *bytes, size_t i) {
     switch (b->t.dtype) {
-    case DTYPE_F32: return (double)((const float *)bytes)[i];
-    case DTYPE_BF16: return (double)bf16_to_float(((const uint16_t *)bytes)[i]);
-    case DTYPE_U8: return bytes[i];
-    default: return ((const int32_t *)bytes)[i];
+    case DTYPE_F32:
+        return (double)((const float *)bytes)[i];
+    case DTYPE_BF16:
+        return (double)bf16_to_float(((const uint16_t *)bytes)[i]);
+    case DTYPE_U8:
+        return bytes[i];
+    default:
+        return ((const int32_t *)bytes)[i];
     }
 }
 
@@ -125,15 +151,17 @@ static inline void compare(const struct harness *h, int index, const uint8_t *by
     for (size_t i = 0; i < n; i++) {
         double got = from_bytes(b, bytes, i), want = b->value[i];
         if (isnan(want) ? !isnan(got) : !is_near(got, want, b->relative, b->relative * rms))
-            fail_msg("%s: output %d [%zu] is %.9g, expected %.9g (rms %.3g)", h->what, index, i, got, want, rms);
+            fail_msg("%s: output %d [%zu] is %.9g, expected %.9g (rms %.3g)", h->what, index, i, got, want,
+                     rms);
     }
 }
 
 typedef void op_call(struct queue *q, const struct tensor *t, const void *parameters);
 
-/* Runs the call on all queues, compares, and frees the buffers. Buffers that are one (in place) share their memory:
- * alias[i] = index of the buffer whose memory buffer i uses, or pass NULL. */
-static inline void harness_run_alias(struct harness *h, op_call *call, const void *parameters, const int *alias) {
+/* Runs the call on all queues, compares, and frees the buffers. Buffers that are one (in place) share their
+ * memory: alias[i] = index of the buffer whose memory buffer i uses, or pass NULL. */
+static inline void harness_run_alias(struct harness *h, op_call *call, const void *parameters,
+                                     const int *alias) {
     struct tensor t[MAX_BUFFERS];
     for (int k = 0; k < h->queue_count; k++) {
         struct queue *q = h->queues[k];
@@ -182,23 +210,30 @@ static inline void harness_open(struct harness *h, const char *device) {
     memset(h, 0, sizeof *h);
     assert_ok(device_open(device, 3, &h->device));
     h->queue_count = h->device->kind == DEVICE_CPU ? MAX_QUEUES : 1;
-    for (int i = 0; i < h->queue_count; i++) assert_ok(queue_open(h->device, i + 1, &h->queues[i]));
+    for (int i = 0; i < h->queue_count; i++)
+        assert_ok(queue_open(h->device, i + 1, &h->queues[i]));
     h->rng = rng_make(7, RNG_TEST, 1);
 }
 
 static inline void harness_close(struct harness *h) {
-    for (int i = 0; i < h->queue_count; i++) queue_close(h->queues[i]);
+    for (int i = 0; i < h->queue_count; i++)
+        queue_close(h->queues[i]);
     device_close(h->device);
 }
 
-/* ---- mathematics ------------------------------------------------------------------------------------------ */
+/* ---- mathematics ------------------------------------------------------------------------------------------
+ */
 
 static inline double act_value(double x, enum activation act) {
     switch (act) {
-    case ACTIVATION_RELU: return x > 0.0 ? x : 0.0;
-    case ACTIVATION_TANH: return tanh(x);
-    case ACTIVATION_SIGMOID: return 1.0 / (1.0 + exp(-x));
-    default: return x;
+    case ACTIVATION_RELU:
+        return x > 0.0 ? x : 0.0;
+    case ACTIVATION_TANH:
+        return tanh(x);
+    case ACTIVATION_SIGMOID:
+        return 1.0 / (1.0 + exp(-x));
+    default:
+        return x;
     }
 }
 

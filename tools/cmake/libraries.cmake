@@ -48,7 +48,10 @@ endif()
 
 set(mpi_FOUND FALSE)
 if(NOT TENGEN_MPI STREQUAL OFF)
+    set(level ${CMAKE_MESSAGE_LOG_LEVEL}) # QUIET leaves two lines of pkg-config's
+    set(CMAKE_MESSAGE_LOG_LEVEL NOTICE)
     find_package(MPI QUIET COMPONENTS C)
+    set(CMAKE_MESSAGE_LOG_LEVEL ${level})
     set(mpi_FOUND ${MPI_C_FOUND})
     if(mpi_FOUND)
         message(STATUS "MPI: ${MPI_C_LIBRARIES}")

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Bad input gives one clear line, a non-zero exit, and overwrites nothing.
+set -uo pipefail
+configs=$TENGEN_SOURCE/configs
+rm -rf run broken.h5 foreign.h5 weights.h5 other.h5
+failures=0
+
+# refuses TEXT COMMAND...: the command fails, prints one line, and that line holds TEXT.
+refuses() {
+    local text=$1
+    shift
+    local said
+    if said=$("$TENGEN" "$@" 2>&1 >/dev/null </dev/null); then
+        echo "tengen $*: was accepted"
+        failures=$((failures + 1))
+        return
+    fi
+    said=$(grep -v 'device auto' <<<"$said")
+    if [ "$(wc -l <<<"$said")" != 1 ] || [[ "$said" != *"$text"* ]]; then
+        printf 'tengen %s: said\n%s\ninstead of one line with: %s\n' "$*" "$said" "$text"
+        failures=$((failures + 1))
+    fi
+}
+
+refuses 'did you mean' trian
+refuses 'missing.ini: No such file' train missing.ini
+printf '[run]\nalgorithm = ppo\n[ppo]\nclipp = 1\n' >wrong.ini
+refuses 'wrong.ini:4' train wrong.ini
+refuses 'algorithm' train "$configs/ppo_cartpole.ini" run.algorithm=pppo run.dir=run
+refuses 'run.seed' train "$configs/ppo_cartpole.ini" run.seed=many run.dir=run
+refuses 'cuda' train "$configs/ppo_cartpole.ini" run.device=cuda:99 run.dir=run
+[ ! -e run ] || { echo "a refused run left its folder"; failures=$((failures + 1)); }
+
+"$TENGEN" train "$configs/alphazero_tictactoe.ini" run.dir=run run.iterations=2 run.device=cpu --quiet 2>/dev/null ||
+    { echo "the training run failed"; exit 1; }
+before=$(sha256sum run/checkpoints/*.h5)
+refuses 'holds a run already' train "$configs/alphazero_tictactoe.ini" run.dir=run run.device=cpu
+[ "$before" = "$(sha256sum run/checkpoints/*.h5)" ] || { echo "a refused run changed a checkpoint"; failures=$((failures + 1)); }
+
+"$TENGEN" export run weights.h5 >/dev/null || exit 1
+head -c 2000 weights.h5 >broken.h5
+echo "no HDF5" >foreign.h5
+refuses 'broken.h5' match broken.h5 random --games 2
+refuses 'foreign.h5' match foreign.h5 random --games 2
+refuses 'weights' train --resume weights.h5
+refuses 'net/' train "$configs/alphazero_tictactoe.ini" --init weights.h5 net.channels=16 run.dir=other run.device=cpu
+[ ! -e other ] || { echo "a refused --init left a run"; failures=$((failures + 1)); }
+refuses 'such' match weights.h5 nobody.h5 --games 2
+exit $((failures > 0))

@@ -1,0 +1,78 @@
+/* Devices and queues. */
+#include "testing.h"
+
+#include "tengen/device.h"
+#include "tengen/ops.h"
+
+static void an_unknown_device_is_refused(void **state) {
+    (void)state;
+    struct device *d = (void *)1;
+    assert_fails(device_open("gpu", 0, &d), STATUS_USAGE, "use cpu, cuda, cuda:INDEX or auto");
+    assert_null(d);
+    assert_fails(device_open("cuda:x", 0, &d), STATUS_USAGE, "'cuda:x'");
+    assert_fails(device_open("cuda:", 0, &d), STATUS_USAGE, "'cuda:'");
+}
+
+static void a_missing_gpu_says_why_and_what_to_do(void **state) {
+    (void)state;
+    struct device *d;
+    if (device_open("cuda:97", 0, &d) == STATUS_OK) fail_msg("there is a 98th GPU");
+    assert_non_null(strstr(status_text(), "cuda"));
+    assert_non_null(strstr(status_text(), ": "));
+}
+
+static void auto_always_finds_a_device(void **state) {
+    (void)state;
+    struct device *d;
+    assert_ok(device_open("auto", 1, &d));
+    device_close(d);
+}
+
+static void memory_is_zeroed_and_travels(void **state) {
+    (void)state;
+    struct device *d;
+    struct queue *q;
+    float in[5] = {1, 2, 3, 4, 5}, out[5];
+    assert_ok(device_open("cpu", 0, &d));
+    assert_ok(queue_open(d, 1, &q));
+    assert_null(q->pool);
+    for (size_t size = 1; size < (size_t)8 << 20; size = size * 5 + 3) {
+        unsigned char *memory = device_alloc(d, size);
+        assert_int_equal((uintptr_t)memory % 64, 0);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(memory[i], 0);
+        memset(memory, 1, size);
+        device_release(d, memory);
+    }
+    struct tensor t = tensor_1(device_alloc(d, sizeof in), DTYPE_F32, 5);
+    queue_upload(q, t, in);
+    queue_download(q, out, t);
+    assert_ok(queue_wait(q));
+    assert_memory_equal(in, out, sizeof in);
+    device_release(d, t.data);
+    device_release(d, NULL);
+    queue_close(q);
+    device_close(d);
+}
+
+static void the_description_names_every_back_end(void **state) {
+    (void)state;
+    char text[4096], little[10];
+    device_describe_all(text, sizeof text);
+    assert_non_null(strstr(text, "cpu: "));
+    assert_non_null(strstr(text, "oneDNN: "));
+    assert_non_null(strstr(text, "cuda: "));
+    device_describe_all(little, sizeof little);
+    assert_true(strlen(little) < sizeof little);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unknown_device_is_refused),
+        cmocka_unit_test(a_missing_gpu_says_why_and_what_to_do),
+        cmocka_unit_test(auto_always_finds_a_device),
+        cmocka_unit_test(memory_is_zeroed_and_travels),
+        cmocka_unit_test(the_description_names_every_back_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
