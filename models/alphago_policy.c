@@ -1,6 +1,6 @@
-/* The policy network of AlphaGo (Silver et al. 2016, Methods, "Neural network architecture"): conv 5x5, then `blocks`
- * times conv 3x3 (11 in the paper), all ReLU and zero padded, then conv 1x1 with one filter and a bias of its own for
- * each point. One logit a point; there is no pass. */
+/* The policy network of AlphaGo (Silver et al. 2016, Methods, "Neural network architecture"): conv 5x5, then
+ * `blocks` times conv 3x3 (11 in the paper), all ReLU and zero padded, then conv 1x1 with one filter and a
+ * bias of its own for each point. One logit a point; there is no pass. */
 #include "tengen/model.h"
 
 #define HEAD_GAIN 0.1f

@@ -1,12 +1,13 @@
-/* The value network of AlphaGo (Silver et al. 2016, Methods, "Neural network architecture"): conv 5x5, `blocks` times
- * conv 3x3 (11 in the paper: layers 2 to 12), all ReLU, conv 1x1 with one filter, linear to `value_hidden` (256), ReLU,
- * linear to 1, tanh. The paper names no activation after the single filter; there is none here, since one ReLU unit
- * would cut the whole network off where it dies. */
+/* The value network of AlphaGo (Silver et al. 2016, Methods, "Neural network architecture"): conv 5x5,
+ * `blocks` times conv 3x3 (11 in the paper: layers 2 to 12), all ReLU, conv 1x1 with one filter, linear to
+ * `value_hidden` (256), ReLU, linear to 1, tanh. The paper names no activation after the single filter; there
+ * is none here, since one ReLU unit would cut the whole network off where it dies. */
 #include "tengen/model.h"
 
 #define HEAD_GAIN 0.1f
 
-static enum status alphago_value_build(struct net *net, const struct model_config *config, struct model_shape shape) {
+static enum status alphago_value_build(struct net *net, const struct model_config *config,
+                                       struct model_shape shape) {
     int x = net_input(net, "observation", shape.h, shape.w, shape.c);
     x = net_conv(net, "conv1", x, config->channels, 5, 1, 2, true);
     x = net_activation(net, x, ACTIVATION_RELU);

@@ -1,14 +1,15 @@
 /* Fully connected networks for small observations.
  *
- * head = actor_critic or policy: `blocks` hidden layers of `channels` tanh units, orthogonal weights, gains sqrt(2)
- * inside, 0.01 for the policy and 1 for the value; a trunk each for policy and value unless `shared` (CleanRL's ppo.py,
- * 2 layers of 64).
- * head = q: `blocks` hidden layers of `channels` ReLU units, and one linear output an action. */
+ * head = actor_critic or policy: `blocks` hidden layers of `channels` tanh units, orthogonal weights, gains
+ * sqrt(2) inside, 0.01 for the policy and 1 for the value; a trunk each for policy and value unless `shared`
+ * (CleanRL's ppo.py, 2 layers of 64). head = q: `blocks` hidden layers of `channels` ReLU units, and one
+ * linear output an action. */
 #include <string.h>
 
 #include "tengen/model.h"
 
-static int trunk(struct net *net, const char *name, int x, const struct model_config *config, bool orthogonal) {
+static int trunk(struct net *net, const char *name, int x, const struct model_config *config,
+                 bool orthogonal) {
     for (int i = 0; i < config->blocks; i++) {
         char layer[64];
         snprintf(layer, sizeof layer, "%s.fc%d", name, i + 1);

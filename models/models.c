@@ -15,7 +15,9 @@ static const struct model *const models[] = {
 #undef MODEL
 };
 
-int model_count(void) { return (int)(sizeof models / sizeof models[0]); }
+int model_count(void) {
+    return (int)(sizeof models / sizeof models[0]);
+}
 
 const struct model *model_at(int i) {
     ENSURE(i >= 0 && i < model_count(), "model %d of %d", i, model_count());
@@ -30,7 +32,8 @@ const struct model *model_find(const char *name) {
 
 static enum status model_unknown(const char *name) {
     const char *names[sizeof models / sizeof models[0]];
-    for (int i = 0; i < model_count(); i++) names[i] = models[i]->name;
+    for (int i = 0; i < model_count(); i++)
+        names[i] = models[i]->name;
     const char *near = config_nearest(name, names, model_count());
     if (near) return status_fail(STATUS_USAGE, "there is no model %s; did you mean %s?", name, near);
     return status_fail(STATUS_USAGE, "there is no model %s; models/models.def lists them", name);
@@ -42,8 +45,8 @@ enum status model_create(const struct model_config *config, struct model_shape s
     *out = NULL;
     if (!m) return model_unknown(config->model);
     if (shape.h < 1 || shape.w < 1 || shape.c < 1 || shape.actions < 1)
-        return status_fail(STATUS_USAGE, "model %s: observation %d x %d x %d, %d actions", m->name, shape.h, shape.w,
-                           shape.c, shape.actions);
+        return status_fail(STATUS_USAGE, "model %s: observation %d x %d x %d, %d actions", m->name, shape.h,
+                           shape.w, shape.c, shape.actions);
     struct net *net = net_create(m->name);
     enum status status = m->build(net, config, shape);
     if (status == STATUS_OK) status = net_commit(net, device);

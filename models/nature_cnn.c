@@ -1,11 +1,13 @@
-/* The network of Mnih et al. 2015 for Atari frames [84,84,4] (values 0 to 1): conv 32 8x8 stride 4, conv 64 4x4 stride 2,
- * conv 64 3x3, linear 512, all ReLU; then either policy and value (as CleanRL's ppo_atari.py, orthogonal weights, gains
- * sqrt(2) inside, 0.01 and 1 at the heads) or Q values. `blocks` and `channels` are not used. */
+/* The network of Mnih et al. 2015 for Atari frames [84,84,4] (values 0 to 1): conv 32 8x8 stride 4, conv 64
+ * 4x4 stride 2, conv 64 3x3, linear 512, all ReLU; then either policy and value (as CleanRL's ppo_atari.py,
+ * orthogonal weights, gains sqrt(2) inside, 0.01 and 1 at the heads) or Q values. `blocks` and `channels` are
+ * not used. */
 #include <string.h>
 
 #include "tengen/model.h"
 
-static enum status nature_cnn_build(struct net *net, const struct model_config *config, struct model_shape shape) {
+static enum status nature_cnn_build(struct net *net, const struct model_config *config,
+                                    struct model_shape shape) {
     static const struct {
         const char *name;
         int channels, kernel, stride;
@@ -13,8 +15,8 @@ static enum status nature_cnn_build(struct net *net, const struct model_config *
     enum { SMALLEST = 36, HIDDEN = 512 };
     const float inside = 1.41421356f;
     if (shape.h < SMALLEST || shape.w < SMALLEST)
-        return status_fail(STATUS_USAGE, "model nature_cnn needs frames of %d x %d at least, not %d x %d", SMALLEST,
-                           SMALLEST, shape.h, shape.w);
+        return status_fail(STATUS_USAGE, "model nature_cnn needs frames of %d x %d at least, not %d x %d",
+                           SMALLEST, SMALLEST, shape.h, shape.w);
     int x = net_input(net, "observation", shape.h, shape.w, shape.c);
     for (int i = 0; i < 3; i++) {
         x = net_conv(net, convs[i].name, x, convs[i].channels, convs[i].kernel, convs[i].stride, 0, true);

@@ -16,7 +16,8 @@ static int conv_bn_relu(struct net *net, const char *conv, const char *bn, int x
     return net_activation(net, x, ACTIVATION_RELU);
 }
 
-static enum status resnet_build(struct net *net, const struct model_config *config, struct model_shape shape) {
+static enum status resnet_build(struct net *net, const struct model_config *config,
+                                struct model_shape shape) {
     int x = net_input(net, "observation", shape.h, shape.w, shape.c);
     x = conv_bn_relu(net, "stem.conv", "stem.bn", x, config->channels, 3);
     for (int i = 0; i < config->blocks; i++) {
@@ -43,7 +44,11 @@ const struct model model_resnet = {
     .name = "resnet",
     .summary = "residual network with policy and value heads (AlphaGo Zero)",
     .build = resnet_build,
-    .bench_config = {.model = "resnet", .blocks = 10, .channels = 128, .value_hidden = 256, .policy_channels = 2,
+    .bench_config = {.model = "resnet",
+                     .blocks = 10,
+                     .channels = 128,
+                     .value_hidden = 256,
+                     .policy_channels = 2,
                      .value_channels = 1},
     .bench_shape = {19, 19, 17, 362},
 };

@@ -56,8 +56,8 @@ enum status algo_train(const struct train_request *request) MUST_USE;
 /* Evaluates the newest checkpoint of a run (or a file) by its algorithm's protocol. */
 enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
                           const char *const *overrides, int override_count) MUST_USE;
-/* Writes the weights of a run's newest checkpoint (or of a file) to `to`; with `examples` > 0 also so many inputs and
- * the network's outputs (group /example), to check readers by. */
+/* Writes the weights of a run's newest checkpoint (or of a file) to `to`; with `examples` > 0 also so many
+ * inputs and the network's outputs (group /example), to check readers by. */
 enum status algo_export(const char *run_or_file, const char *to, int examples) MUST_USE;
 
 #endif

@@ -17,8 +17,9 @@ struct model_shape {
     F(S, int, channels, 64, 1, 4096, "channels of the trunk, or units of hidden layers")                     \
     F(S, int, value_hidden, 64, 1, 4096, "units of the value head's hidden layer")                           \
     F(S, int, policy_channels, 2, 1, 256, "channels of the policy head's 1x1 convolution")                   \
-    F(S, int, value_channels, 1, 1, 256, "channels of the value head's 1x1 convolution")                      \
-    F(S, choice, head, "actor_critic", 0, 0, "actor_critic | policy | q; of mlp and nature_cnn: which outputs") \
+    F(S, int, value_channels, 1, 1, 256, "channels of the value head's 1x1 convolution")                     \
+    F(S, choice, head, "actor_critic", 0, 0,                                                                 \
+      "actor_critic | policy | q; of mlp and nature_cnn: which outputs")                                     \
     F(S, bool, shared, false, 0, 1, "mlp: policy and value share the hidden layers")
 CONFIG_STRUCT(model_config, MODEL_CONFIG)
 
@@ -36,7 +37,8 @@ int model_count(void);
 const struct model *model_at(int i);
 
 /* Finds, builds and commits; an unknown name is an error that offers the nearest. Outputs are named "policy"
- * (logits [N,A]) and, where the model has one, "value" ([N,1]); or "q" ([N,A]). The single input is "observation". */
+ * (logits [N,A]) and, where the model has one, "value" ([N,1]); or "q" ([N,A]). The single input is
+ * "observation". */
 enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
                          struct net **out) MUST_USE;
 

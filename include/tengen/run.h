@@ -56,9 +56,10 @@ void run_detail(struct run *run, const char *format, ...) __attribute__((format(
 
 /* Opens what run->config asks for: device, queue, pool, precision. Touches no file. */
 enum status run_open_device(struct run *run) MUST_USE;
-/* Makes run->dir, writes config.ini, opens the log and metrics.csv. A new run: the directory must not hold one
- * yet. With `resume`, at run->iteration: rows of later iterations are cut off metrics.csv, leftovers of a crash are
- * removed; later checkpoints that can be read are an error. One process at a time has a run directory open. */
+/* Makes run->dir, writes config.ini, opens the log and metrics.csv. A new run: the directory must not hold
+ * one yet. With `resume`, at run->iteration: rows of later iterations are cut off metrics.csv, leftovers of a
+ * crash are removed; later checkpoints that can be read are an error. One process at a time has a run
+ * directory open. */
 enum status run_open_dir(struct run *run, const char *config_text, bool resume) MUST_USE;
 /* STATUS_USAGE with a remedy if the directory holds a run. */
 enum status run_check_new(const char *dir) MUST_USE;
@@ -68,8 +69,8 @@ enum status run_write_metrics(struct run *run) MUST_USE;
 
 /* Path of a checkpoint by iteration. */
 void run_checkpoint_path(const struct run *run, int64_t iteration, char *path, size_t size);
-/* The newest readable checkpoint of a run directory (damaged ones are passed over with a warning), or a checkpoint
- * or weights file itself. */
+/* The newest readable checkpoint of a run directory (damaged ones are passed over with a warning), or a
+ * checkpoint or weights file itself. */
 enum status run_find_checkpoint(const char *run_or_file, char *path, size_t size) MUST_USE;
 /* Removes old checkpoints but the last `keep`. */
 void run_prune_checkpoints(const struct run *run);

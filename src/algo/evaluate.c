@@ -1,4 +1,5 @@
-/* What is done with a finished checkpoint: evaluation by the algorithm's protocol, and export of its weights. */
+/* What is done with a finished checkpoint: evaluation by the algorithm's protocol, and export of its weights.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ static void put_example(struct checkpoint_writer *w, struct queue *q, const char
     int64_t dims[TENSOR_RANK];
     float *host = MEM_NEW(float, tensor_count(t));
     queue_download(q, host, t);
-    for (int i = 0; i < t.rank; i++) dims[i] = t.dims[i];
+    for (int i = 0; i < t.rank; i++)
+        dims[i] = t.dims[i];
     snprintf(path, sizeof path, "example/%s", name);
     checkpoint_put(w, path, DTYPE_F32, t.rank, dims, host, NULL);
     mem_free(host);
@@ -33,14 +35,16 @@ static void put_example(struct checkpoint_writer *w, struct queue *q, const char
 /* /example: inputs drawn at random, and what the network of the checkpoint makes of them. */
 static enum status put_examples(struct session *s, struct checkpoint_writer *w, int count) {
     struct net *net = s->algo->net ? s->algo->net(s->self) : NULL;
-    if (!net) return status_fail(STATUS_USAGE, "algorithm %s has no network to give examples of", s->algo->name);
+    if (!net)
+        return status_fail(STATUS_USAGE, "algorithm %s has no network to give examples of", s->algo->name);
     struct queue *q = s->run.queue;
     struct plan *plan;
     TRY(plan_create(net, q, PLAN_INFER, PRECISION_F32, count, &plan));
     struct tensor input = plan_input(plan, "observation");
     float *host = MEM_NEW(float, tensor_count(input));
     struct rng rng = rng_make(1, RNG_TEST, 0);
-    for (size_t i = 0; i < tensor_count(input); i++) host[i] = rng_uniform(&rng);
+    for (size_t i = 0; i < tensor_count(input); i++)
+        host[i] = rng_uniform(&rng);
     queue_upload(q, input, host);
     mem_free(host);
     plan_forward(plan, count);

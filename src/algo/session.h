@@ -1,4 +1,5 @@
-/* A run with its algorithm, and the config that both read: what training, evaluation and export begin with. */
+/* A run with its algorithm, and the config that both read: what training, evaluation and export begin with.
+ */
 #ifndef ALGO_SESSION_H
 #define ALGO_SESSION_H
 
@@ -11,7 +12,8 @@ struct session {
     struct config *config;
 };
 
-/* Finds the algorithm that the text names, binds its config and reads it: text from `where`, then overrides. */
+/* Finds the algorithm that the text names, binds its config and reads it: text from `where`, then overrides.
+ */
 enum status session_configure(struct session *s, const char *where, const char *text,
                               const char *const *overrides, int count) MUST_USE;
 /* The same from a checkpoint or weights file. */

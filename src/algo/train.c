@@ -1,5 +1,5 @@
-/* What all algorithms share: from a config file or a checkpoint to a running algorithm, and the loop that iterates,
- * writes figures, saves, and stops when it is asked to. */
+/* What all algorithms share: from a config file or a checkpoint to a running algorithm, and the loop that
+ * iterates, writes figures, saves, and stops when it is asked to. */
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,10 +19,12 @@ static enum status unknown_algorithm(const char *where, const char *name) {
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", count ? ", " : "", names[count]);
     }
     if (!name[0])
-        return status_fail(STATUS_USAGE, "%s: [run] algorithm is missing; write algorithm = NAME, one of: %s", where, list);
+        return status_fail(STATUS_USAGE, "%s: [run] algorithm is missing; write algorithm = NAME, one of: %s",
+                           where, list);
     const char *nearest = config_nearest(name, names, count);
     if (nearest)
-        return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; did you mean `%s`?", where, name, nearest);
+        return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; did you mean `%s`?", where, name,
+                           nearest);
     return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; there are: %s", where, name, list);
 }
 
@@ -56,7 +58,8 @@ enum status session_configure(struct session *s, const char *where, const char *
     return STATUS_OK;
 }
 
-enum status session_configure_from(struct session *s, const char *path, const char *const *overrides, int count) {
+enum status session_configure_from(struct session *s, const char *path, const char *const *overrides,
+                                   int count) {
     struct checkpoint_reader *r;
     TRY(checkpoint_open(path, &r));
     enum status status = session_configure(s, path, checkpoint_config(r), overrides, count);
@@ -95,21 +98,24 @@ static enum status save(struct session *s) {
     return STATUS_OK;
 }
 
-/* ---- where a run begins ---------------------------------------------------------------------------------- */
+/* ---- where a run begins ----------------------------------------------------------------------------------
+ */
 
 /* What `tengen train` is doing, beside the session. */
 struct training {
     struct session session;
-    bool resumed; /* goes on in the directory of its checkpoint */
+    bool resumed;  /* goes on in the directory of its checkpoint */
     int64_t saved; /* iteration of the newest checkpoint */
 };
 
 /* The directory goes into the config, too, so that the copy in a checkpoint is whole. */
 static enum status set_dir(struct session *s, const char *dir) {
     size_t length = strlen(dir);
-    while (length > 1 && dir[length - 1] == '/') length--;
+    while (length > 1 && dir[length - 1] == '/')
+        length--;
     if (length >= sizeof s->run.config.dir)
-        return status_fail(STATUS_USAGE, "run.dir = %s: is longer than %zu bytes", dir, sizeof s->run.config.dir - 1);
+        return status_fail(STATUS_USAGE, "run.dir = %s: is longer than %zu bytes", dir,
+                           sizeof s->run.config.dir - 1);
     snprintf(s->run.dir, sizeof s->run.dir, "%.*s", (int)length, dir);
     snprintf(s->run.config.dir, sizeof s->run.config.dir, "%.*s", (int)length, s->run.dir);
     return STATUS_OK;
@@ -155,7 +161,8 @@ static const char *override_of(const struct train_request *q, const char *prefix
     return value;
 }
 
-/* The run that a checkpoint belongs to, from where it lies now: RUN/checkpoints/NUMBER.h5. False if it lies alone. */
+/* The run that a checkpoint belongs to, from where it lies now: RUN/checkpoints/NUMBER.h5. False if it lies
+ * alone. */
 static bool run_of_checkpoint(const char *path, char *dir, size_t size) {
     char *copy = mem_string(path), *folder = dirname(copy);
     size_t length = strlen(folder), tail = strlen("checkpoints");
@@ -172,10 +179,11 @@ static enum status check_resumable(const char *path) {
     bool whole = strcmp(checkpoint_kind(r), "checkpoint") == 0;
     checkpoint_close(r);
     if (whole) return STATUS_OK;
-    return status_fail(STATUS_USAGE,
-                       "%s: holds weights alone, which cannot be resumed; start a new run from them with `tengen train "
-                       "CONFIG --init %s`",
-                       path, path);
+    return status_fail(
+        STATUS_USAGE,
+        "%s: holds weights alone, which cannot be resumed; start a new run from them with `tengen train "
+        "CONFIG --init %s`",
+        path, path);
 }
 
 /* Another run.dir makes a branch: a new run that begins with the state of the checkpoint. */
@@ -188,7 +196,8 @@ static enum status open_resumed(struct training *t, const struct train_request *
     const char *dir = override_of(q, "run.dir=");
     bool within = run_of_checkpoint(path, origin, sizeof origin);
     if (!within && !dir)
-        return status_fail(STATUS_USAGE, "%s: lies in no run's folder; say where to go on with run.dir=FOLDER", path);
+        return status_fail(STATUS_USAGE,
+                           "%s: lies in no run's folder; say where to go on with run.dir=FOLDER", path);
     TRY(set_dir(s, dir ? dir : origin));
     t->resumed = within && strcmp(s->run.dir, origin) == 0;
     if (!t->resumed) TRY(run_check_new(s->run.dir));
@@ -199,7 +208,8 @@ static enum status open_resumed(struct training *t, const struct train_request *
     return STATUS_OK;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------- */
+/* ---- the loop --------------------------------------------------------------------------------------------
+ */
 
 static bool save_is_due(const struct session *s, double last_save) {
     const struct run_config *c = &s->run.config;
@@ -230,8 +240,9 @@ static void show(struct progress *p, const struct session *s, double first_count
     const struct run *run = &s->run;
     if (p->begun && !progress_due(p) && run->iteration < run->config.iterations) return;
     double count = s->algo->count(s->self), spent = clock_now() - p->start;
-    progress_update(p, (double)run->iteration, (double)run->config.iterations, "%lld/%lld, %.0f %s (%.3g/s)  %s",
-                    (long long)run->iteration, (long long)run->config.iterations, count, s->algo->unit,
+    progress_update(p, (double)run->iteration, (double)run->config.iterations,
+                    "%lld/%lld, %.0f %s (%.3g/s)  %s", (long long)run->iteration,
+                    (long long)run->config.iterations, count, s->algo->unit,
                     spent > 0 ? (count - first_count) / spent : 0, run->detail);
 }
 
@@ -240,15 +251,17 @@ static enum status explain(const struct training *t, enum status status) {
     const struct run *run = &t->session.run;
     char path[640] = "";
     run_checkpoint_path(run, t->saved, path, sizeof path);
-    const char *remedy = status == STATUS_NUMERIC ? " with a smaller optimiser.rate, or with optimiser.clip" : "";
+    const char *remedy =
+        status == STATUS_NUMERIC ? " with a smaller optimiser.rate, or with optimiser.clip" : "";
     char why[1024];
     snprintf(why, sizeof why, "%s", status_text());
-    return status_fail(status, "iteration %lld: %s; %s is intact: go on from it by `tengen train --resume %s`%s",
+    return status_fail(status,
+                       "iteration %lld: %s; %s is intact: go on from it by `tengen train --resume %s`%s",
                        (long long)run->iteration + 1, why, path, run->dir, remedy);
 }
 
-/* Iterates until the end, a limit or a signal; what is done is saved. A run saves its beginning, too: a folder that
- * cannot be written to, or a disk too small, shows before the work is done. */
+/* Iterates until the end, a limit or a signal; what is done is saved. A run saves its beginning, too: a
+ * folder that cannot be written to, or a disk too small, shows before the work is done. */
 static enum status loop(struct training *t, bool quiet) {
     struct session *s = &t->session;
     struct run *run = &s->run;
@@ -276,11 +289,12 @@ static enum status report_end(const struct session *s) {
     progress_duration(clock_now() - run->started, spent, sizeof spent);
     bool complete = run->iteration >= run->config.iterations;
     log_info("%s after %lld of %lld iterations, %.0f %s, %s; saved in %s", complete ? "done" : "stopped",
-             (long long)run->iteration, (long long)run->config.iterations, s->algo->count(s->self), s->algo->unit,
-             spent, run->dir);
+             (long long)run->iteration, (long long)run->config.iterations, s->algo->count(s->self),
+             s->algo->unit, spent, run->dir);
     if (complete) return STATUS_OK;
     if (run_stop_requested())
-        return status_fail(STATUS_INTERRUPTED, "interrupted and saved; go on with: tengen train --resume %s", run->dir);
+        return status_fail(STATUS_INTERRUPTED, "interrupted and saved; go on with: tengen train --resume %s",
+                           run->dir);
     log_info("go on with: tengen train --resume %s", run->dir);
     return STATUS_OK;
 }
@@ -289,17 +303,20 @@ static enum status train(struct training *t, const struct train_request *q) {
     struct session *s = &t->session;
     TRY(q->resume ? open_resumed(t, q) : open_new(t, q));
     if (t->resumed && s->run.iteration >= s->run.config.iterations) {
-        log_info("%s is complete: %lld of %lld iterations; to go on: tengen train --resume %s run.iterations=MORE",
-                 s->run.dir, (long long)s->run.iteration, (long long)s->run.config.iterations, s->run.dir);
+        log_info(
+            "%s is complete: %lld of %lld iterations; to go on: tengen train --resume %s run.iterations=MORE",
+            s->run.dir, (long long)s->run.iteration, (long long)s->run.config.iterations, s->run.dir);
         return STATUS_OK;
     }
     char *text = config_text(s->config);
     enum status status = run_open_dir(&s->run, text, t->resumed);
     mem_free(text);
     TRY(status);
-    log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training", s->algo->name,
-             s->run.dir, (long long)s->run.iteration, s->run.device->name, pool_threads(s->run.pool));
-    for (int i = 0; i < q->override_count; i++) log_info("  %s", q->overrides[i]);
+    log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training",
+             s->algo->name, s->run.dir, (long long)s->run.iteration, s->run.device->name,
+             pool_threads(s->run.pool));
+    for (int i = 0; i < q->override_count; i++)
+        log_info("  %s", q->overrides[i]);
     TRY(loop(t, q->quiet));
     return report_end(s);
 }

@@ -21,7 +21,8 @@ static void fill_input(struct plan *plan) {
     struct tensor x = plan_input(plan, "observation");
     struct rng rng = rng_make(1, RNG_TEST, 0);
     float *values = x.data;
-    for (size_t i = 0; i < tensor_count(x); i++) values[i] = rng_uniform(&rng) < 0.3f;
+    for (size_t i = 0; i < tensor_count(x); i++)
+        values[i] = rng_uniform(&rng) < 0.3f;
 }
 
 /* The best of several batches of calls, so that another process on the machine does not count. */
@@ -45,17 +46,21 @@ static enum status measure(const struct net_bench *b, int batch, bool train) {
     fill_input(plan);
     double seconds = best_seconds(plan, batch, train, b->seconds);
     const char *precision = plan_precision(plan) == PRECISION_BF16 ? "bf16" : "f32";
-    double operations = net_flops(b->net) * batch * (train ? 3 : 1); /* the backward pass does two products for one */
+    double operations =
+        net_flops(b->net) * batch * (train ? 3 : 1); /* the backward pass does two products for one */
     const char *mode = train ? "train" : "infer";
-    report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode, batch, precision);
-    report_value(b->report, operations / seconds / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch,
-                 precision);
+    report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode,
+                 batch, precision);
+    report_value(b->report, operations / seconds / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode,
+                 batch, precision);
     plan_free(plan);
     return STATUS_OK;
 }
 
 static enum status parse_precision(const char *text, enum precision *precision) {
-    *precision = strcmp(text, "f32") == 0 ? PRECISION_F32 : strcmp(text, "bf16") == 0 ? PRECISION_BF16 : PRECISION_AUTO;
+    *precision = strcmp(text, "f32") == 0    ? PRECISION_F32
+                 : strcmp(text, "bf16") == 0 ? PRECISION_BF16
+                                             : PRECISION_AUTO;
     if (*precision == PRECISION_AUTO && strcmp(text, "auto") != 0)
         return status_fail(STATUS_USAGE, "--precision %s: is none of auto, f32, bf16", text);
     return STATUS_OK;
@@ -64,21 +69,23 @@ static enum status parse_precision(const char *text, enum precision *precision) 
 static enum status unknown_model(const char *name) {
     const char *names[32];
     int count = model_count() < 32 ? model_count() : 32;
-    for (int i = 0; i < count; i++) names[i] = model_at(i)->name;
+    for (int i = 0; i < count; i++)
+        names[i] = model_at(i)->name;
     const char *nearest = config_nearest(name, names, count);
-    return status_fail(STATUS_USAGE, "no model named %s%s%s", name, nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return status_fail(STATUS_USAGE, "no model named %s%s%s", name, nearest ? "; did you mean " : "",
+                       nearest ? nearest : "");
 }
 
-static enum status run_all(struct net_bench *b, const struct model *m, const char *device_name, long threads, long batch,
-                           const struct model_config *config, struct model_shape shape) {
+static enum status run_all(struct net_bench *b, const struct model *m, const char *device_name, long threads,
+                           long batch, const struct model_config *config, struct model_shape shape) {
     struct device *device;
     TRY(device_open(device_name, (int)threads, &device));
     enum status s = queue_open(device, 0, &b->queue);
     if (s == STATUS_OK) s = model_create(config, shape, device, &b->net);
     if (s == STATUS_OK) {
         net_initialise(b->net, 1);
-        snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name, config->blocks,
-                 config->channels, shape.h);
+        snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name,
+                 config->blocks, config->channels, shape.h);
         report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, device->name,
                     net_parameters(b->net), net_flops(b->net) / 1e9);
         const int batches[] = {1, 32, 64, 256};

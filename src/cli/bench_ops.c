@@ -59,7 +59,8 @@ struct bench_ops {
     enum dtype dtype;
 };
 
-/* ---- buffers ---------------------------------------------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------------------------------------------
+ */
 
 static struct tensor make(struct bench_ops *b, enum dtype dtype, int rank, const int *dims) {
     struct tensor t = tensor_make(NULL, dtype, rank, dims);
@@ -73,17 +74,20 @@ static struct tensor make(struct bench_ops *b, enum dtype dtype, int rank, const
     make(b, dtype, (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]){__VA_ARGS__})
 
 static void release_all(struct bench_ops *b) {
-    for (int i = 0; i < b->count; i++) device_release(b->device, b->t[i].data);
+    for (int i = 0; i < b->count; i++)
+        device_release(b->device, b->t[i].data);
     b->count = 0;
 }
 
 static double bytes_of(const struct bench_ops *b) {
     double bytes = 0.0;
-    for (int i = 0; i < b->count; i++) bytes += (double)tensor_bytes(b->t[i]);
+    for (int i = 0; i < b->count; i++)
+        bytes += (double)tensor_bytes(b->t[i]);
     return bytes;
 }
 
-/* ---- timing ----------------------------------------------------------------------------------------------- */
+/* ---- timing -----------------------------------------------------------------------------------------------
+ */
 
 /* Seconds a call: the best of several windows, so that another process on the machine does not count. */
 static double seconds_a_call(struct bench_ops *b, void (*call)(struct bench_ops *b)) {
@@ -92,7 +96,8 @@ static double seconds_a_call(struct bench_ops *b, void (*call)(struct bench_ops 
     if (queue_wait(b->queue) != STATUS_OK) return NAN;
     for (int window = 0, repeats = 1; window < 9 && clock_now() - start < 2.0; window++) {
         double from = clock_now();
-        for (int i = 0; i < repeats; i++) call(b);
+        for (int i = 0; i < repeats; i++)
+            call(b);
         if (queue_wait(b->queue) != STATUS_OK) return NAN;
         double each = (clock_now() - from) / repeats;
         if (each < best) best = each;
@@ -115,7 +120,8 @@ static void figures(struct bench_ops *b, const char *operation, double flops, do
     report_value(b->report, share, "of peak", "%s.share", name);
 }
 
-/* ---- convolutions and linear layers ----------------------------------------------------------------------- */
+/* ---- convolutions and linear layers -----------------------------------------------------------------------
+ */
 
 enum { IN, WEIGHTS, BIAS, OUT, GRADIENT };
 
@@ -130,8 +136,8 @@ static struct tensor weights(struct bench_ops *b) {
 }
 
 static void conv_forward(struct bench_ops *b) {
-    b->queue->op->conv_forward(b->queue, b->t[OUT], b->t[IN], weights(b), b->t[BIAS], tensor_none(), geometry(b->c),
-                               ACTIVATION_RELU);
+    b->queue->op->conv_forward(b->queue, b->t[OUT], b->t[IN], weights(b), b->t[BIAS], tensor_none(),
+                               geometry(b->c), ACTIVATION_RELU);
 }
 static void conv_residual(struct bench_ops *b) {
     b->queue->op->conv_forward(b->queue, b->t[OUT], b->t[IN], weights(b), b->t[BIAS], b->t[5], geometry(b->c),
@@ -146,7 +152,8 @@ static void conv_backward_weights(struct bench_ops *b) {
 
 static void bench_conv(struct bench_ops *b) {
     const struct ops_case *c = b->c;
-    const int oh = (c->h + 2 * c->pad - c->kernel) / c->stride + 1, ow = (c->w + 2 * c->pad - c->kernel) / c->stride + 1;
+    const int oh = (c->h + 2 * c->pad - c->kernel) / c->stride + 1,
+              ow = (c->w + 2 * c->pad - c->kernel) / c->stride + 1;
     MAKE(b, b->dtype, c->n, c->h, c->w, c->c);
     MAKE(b, DTYPE_F32, c->o, c->kernel, c->kernel, c->c);
     MAKE(b, DTYPE_F32, c->o);
@@ -185,25 +192,28 @@ static void bench_linear(struct bench_ops *b) {
     figures(b, "backward_weights", flops, bytes, linear_backward_weights);
 }
 
-/* ---- what memory bounds ----------------------------------------------------------------------------------- */
+/* ---- what memory bounds -----------------------------------------------------------------------------------
+ */
 
 static void norm_train(struct bench_ops *b) {
-    b->queue->op->batchnorm_train(b->queue, b->t[1], b->t[3], b->t[4], b->t[5], b->t[6], b->t[0], b->t[7], b->t[8],
-                                  tensor_none(), ACTIVATION_RELU, 0.1f, 1e-5f);
+    b->queue->op->batchnorm_train(b->queue, b->t[1], b->t[3], b->t[4], b->t[5], b->t[6], b->t[0], b->t[7],
+                                  b->t[8], tensor_none(), ACTIVATION_RELU, 0.1f, 1e-5f);
 }
 static void norm_infer(struct bench_ops *b) {
-    b->queue->op->batchnorm_infer(b->queue, b->t[1], b->t[0], b->t[7], b->t[8], b->t[5], b->t[6], tensor_none(),
-                                  ACTIVATION_RELU, 1e-5f);
+    b->queue->op->batchnorm_infer(b->queue, b->t[1], b->t[0], b->t[7], b->t[8], b->t[5], b->t[6],
+                                  tensor_none(), ACTIVATION_RELU, 1e-5f);
 }
 static void norm_backward(struct bench_ops *b) {
-    b->queue->op->batchnorm_backward(b->queue, b->t[2], tensor_none(), b->t[3], b->t[4], b->t[2], b->t[1], b->t[0],
-                                     b->t[7], b->t[8], b->t[9], ACTIVATION_RELU, false);
+    b->queue->op->batchnorm_backward(b->queue, b->t[2], tensor_none(), b->t[3], b->t[4], b->t[2], b->t[1],
+                                     b->t[0], b->t[7], b->t[8], b->t[9], ACTIVATION_RELU, false);
 }
 
 static void bench_norm(struct bench_ops *b) {
     const struct ops_case *c = b->c;
-    for (int i = 0; i < 3; i++) MAKE(b, b->dtype, c->n, c->h, c->w, c->c);
-    for (int i = 3; i < 10; i++) MAKE(b, DTYPE_F32, c->c);
+    for (int i = 0; i < 3; i++)
+        MAKE(b, b->dtype, c->n, c->h, c->w, c->c);
+    for (int i = 3; i < 10; i++)
+        MAKE(b, DTYPE_F32, c->c);
     double bytes = (double)tensor_bytes(b->t[0]);
     figures(b, "train", 0.0, 3.0 * bytes, norm_train);
     figures(b, "infer", 0.0, 2.0 * bytes, norm_infer);
@@ -219,20 +229,29 @@ static void map_activation_backward(struct bench_ops *b) {
 static void map_add(struct bench_ops *b) {
     b->queue->op->add_forward(b->queue, b->t[0], b->t[1], b->t[2], ACTIVATION_RELU);
 }
-static void map_scale(struct bench_ops *b) { b->queue->op->scale(b->queue, b->t[0], b->t[1], 1.0f, false); }
-static void map_fill(struct bench_ops *b) { b->queue->op->fill(b->queue, b->t[0], 0.0f); }
+static void map_scale(struct bench_ops *b) {
+    b->queue->op->scale(b->queue, b->t[0], b->t[1], 1.0f, false);
+}
+static void map_fill(struct bench_ops *b) {
+    b->queue->op->fill(b->queue, b->t[0], 0.0f);
+}
 static void map_bias(struct bench_ops *b) {
     b->queue->op->bias_forward(b->queue, b->t[0], b->t[1], b->t[3], ACTIVATION_RELU);
 }
-static void map_bias_backward(struct bench_ops *b) { b->queue->op->bias_backward(b->queue, b->t[3], b->t[1]); }
-static void map_pool(struct bench_ops *b) { b->queue->op->pool_forward(b->queue, b->t[4], b->t[1], POOLING_MEAN); }
+static void map_bias_backward(struct bench_ops *b) {
+    b->queue->op->bias_backward(b->queue, b->t[3], b->t[1]);
+}
+static void map_pool(struct bench_ops *b) {
+    b->queue->op->pool_forward(b->queue, b->t[4], b->t[1], POOLING_MEAN);
+}
 static void map_pool_backward(struct bench_ops *b) {
     b->queue->op->pool_backward(b->queue, b->t[0], b->t[4], b->t[4], b->t[1], POOLING_MEAN, false);
 }
 
 static void bench_map(struct bench_ops *b) {
     const struct ops_case *c = b->c;
-    for (int i = 0; i < 3; i++) MAKE(b, b->dtype, c->n, c->h, c->w, c->c);
+    for (int i = 0; i < 3; i++)
+        MAKE(b, b->dtype, c->n, c->h, c->w, c->c);
     MAKE(b, DTYPE_F32, c->c);
     MAKE(b, b->dtype, c->n, c->c);
     double bytes = (double)tensor_bytes(b->t[0]);
@@ -251,28 +270,35 @@ static void loss_softmax(struct bench_ops *b) {
     b->queue->op->softmax_forward(b->queue, b->t[0], b->t[1], tensor_none());
 }
 static void loss_cross_entropy(struct bench_ops *b) {
-    b->queue->op->cross_entropy(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), tensor_none(), 1.0f);
+    b->queue->op->cross_entropy(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), tensor_none(),
+                                1.0f);
 }
 
 static void bench_loss(struct bench_ops *b) {
     if (b->dtype != DTYPE_F32) return;
     const struct ops_case *c = b->c;
-    for (int i = 0; i < 3; i++) MAKE(b, DTYPE_F32, c->n, c->c);
+    for (int i = 0; i < 3; i++)
+        MAKE(b, DTYPE_F32, c->n, c->c);
     MAKE(b, DTYPE_F32, c->n);
     double bytes = (double)tensor_bytes(b->t[0]);
     figures(b, "softmax_forward", 0.0, 2.0 * bytes, loss_softmax);
     figures(b, "cross_entropy", 0.0, 3.0 * bytes, loss_cross_entropy);
 }
 
-static void step_squares(struct bench_ops *b) { b->queue->op->sum_squares(b->queue, b->t[5], b->t[3]); }
-static void step_sgd(struct bench_ops *b) { b->queue->op->sgd_step(b->queue, b->t[0], b->t[1], b->t[3], b->t[4]); }
+static void step_squares(struct bench_ops *b) {
+    b->queue->op->sum_squares(b->queue, b->t[5], b->t[3]);
+}
+static void step_sgd(struct bench_ops *b) {
+    b->queue->op->sgd_step(b->queue, b->t[0], b->t[1], b->t[3], b->t[4]);
+}
 static void step_adam(struct bench_ops *b) {
     b->queue->op->adam_step(b->queue, b->t[0], b->t[1], b->t[2], b->t[3], b->t[4], false);
 }
 
 static void bench_step(struct bench_ops *b) {
     if (b->dtype != DTYPE_F32) return;
-    for (int i = 0; i < 4; i++) MAKE(b, DTYPE_F32, b->c->n);
+    for (int i = 0; i < 4; i++)
+        MAKE(b, DTYPE_F32, b->c->n);
     MAKE(b, DTYPE_F32, HYPER_COUNT);
     MAKE(b, DTYPE_F32, 1);
     double bytes = (double)tensor_bytes(b->t[0]);
@@ -281,9 +307,11 @@ static void bench_step(struct bench_ops *b) {
     figures(b, "adam_step", 0.0, 7.0 * bytes, step_adam);
 }
 
-/* ---- the machine's peaks ---------------------------------------------------------------------------------- */
+/* ---- the machine's peaks ----------------------------------------------------------------------------------
+ */
 
-/* Products of large matrices, and on a CPU independent multiply-adds on every core; a copy that no cache holds. */
+/* Products of large matrices, and on a CPU independent multiply-adds on every core; a copy that no cache
+ * holds. */
 static void measure_peaks(struct bench_ops *b, int threads) {
     static const struct ops_case large = {FAMILY_LINEAR, "peak", 2048, 0, 0, 2048, 2048, 0, 0, 0};
     static const struct ops_case copy = {FAMILY_MAP, "copy", 0, 0, 0, 0, 0, 0, 0, 0};
@@ -308,8 +336,8 @@ static void measure_peaks(struct bench_ops *b, int threads) {
 }
 
 static void run_all(struct bench_ops *b) {
-    static void (*const families[])(struct bench_ops *b) = {bench_conv, bench_linear, bench_norm,
-                                                            bench_map,  bench_loss,   bench_step};
+    static void (*const families[])(struct bench_ops * b) = {bench_conv, bench_linear, bench_norm,
+                                                             bench_map,  bench_loss,   bench_step};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int d = 0; d < 2; d++) {
             b->c = &cases[i];
@@ -332,7 +360,8 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
     TRY(device_open(device, (int)threads, &b.device));
     enum status s = queue_open(b.device, 0, &b.queue);
     if (s == STATUS_OK) {
-        report_note(report, "operations on %s; share: of the measured peaks, arithmetic or memory, whichever is more",
+        report_note(report,
+                    "operations on %s; share: of the measured peaks, arithmetic or memory, whichever is more",
                     b.device->name);
         measure_peaks(&b, b.device->threads);
         run_all(&b);

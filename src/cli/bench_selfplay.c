@@ -1,4 +1,5 @@
-/* tengen bench selfplay: how much of the time of self-play is the network's, and what a simulation costs besides. */
+/* tengen bench selfplay: how much of the time of self-play is the network's, and what a simulation costs
+ * besides. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -19,7 +20,8 @@ static void play(const struct report *report, const struct selfplay_bench *b, st
     double start = clock_now();
     do {
         selfplay_run(s, &finished, &count);
-        for (int i = 0; i < count; i++) game_record_free(&finished[i]);
+        for (int i = 0; i < count; i++)
+            game_record_free(&finished[i]);
         mem_free(finished);
     } while (clock_now() - start < b->seconds);
     double wall = clock_now() - start;
@@ -30,8 +32,8 @@ static void play(const struct report *report, const struct selfplay_bench *b, st
     report_value(report, wall, "s", "selfplay.wall");
 }
 
-static enum status with_network(const struct report *report, const struct selfplay_bench *b, struct device *device,
-                                const struct game *g, struct net *net) {
+static enum status with_network(const struct report *report, const struct selfplay_bench *b,
+                                struct device *device, const struct game *g, struct net *net) {
     struct selfplay_config config;
     struct search_config search;
     config_defaults(selfplay_config_keys, &config);
@@ -44,8 +46,8 @@ static enum status with_network(const struct report *report, const struct selfpl
     struct pool *pool = pool_create((int)b->threads);
     struct selfplay *s = NULL;
     enum status status = selfplay_create(g, &config, &search, e, pool, 1, &s);
-    report_note(report, "%ld x %ld on %ldx%ld, %d games in groups of %d, %d threads", b->blocks, b->channels, b->size,
-                b->size, config.games, config.group, pool_threads(pool));
+    report_note(report, "%ld x %ld on %ldx%ld, %d games in groups of %d, %d threads", b->blocks, b->channels,
+                b->size, b->size, config.games, config.group, pool_threads(pool));
     if (status == STATUS_OK) play(report, b, s);
     selfplay_free(s);
     pool_free(pool);
@@ -86,7 +88,8 @@ static enum status search_overhead(const struct report *report) {
 static enum status bench_selfplay_run(const struct report *report, int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
-    struct selfplay_bench b = {.blocks = 10, .channels = 128, .size = 19, .games = 128, .group = 64, .seconds = 20};
+    struct selfplay_bench b = {
+        .blocks = 10, .channels = 128, .size = 19, .games = 128, .group = 64, .seconds = 20};
     const char *device_name = option_text(&o, "device", "auto");
     TRY(option_long(&o, "blocks", &b.blocks, 0, 200));
     TRY(option_long(&o, "channels", &b.channels, 1, 4096));
@@ -96,7 +99,8 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(option_long(&o, "threads", &b.threads, 0, 4096));
     TRY(option_double(&o, "seconds", &b.seconds, 0.1, 36000));
     TRY(option_done(&o));
-    if (b.games % b.group) return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);
+    if (b.games % b.group)
+        return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);
     b.precision = PRECISION_AUTO;
     TRY(search_overhead(report));
     struct model_config config;
@@ -111,7 +115,8 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     game_config.size = (int)b.size;
     TRY(game_create(&game_config, &g));
     TRY(device_open(device_name, 0, &device));
-    enum status s = model_create(&config, (struct model_shape){g->height, g->width, g->planes, g->actions}, device, &net);
+    enum status s =
+        model_create(&config, (struct model_shape){g->height, g->width, g->planes, g->actions}, device, &net);
     if (s == STATUS_OK) {
         net_initialise(net, 1);
         s = with_network(report, &b, device, g, net);
@@ -125,7 +130,9 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
 const struct bench bench_selfplay = {
     .name = "selfplay",
     .summary = "share of the network in the time of self-play; cost of a simulation",
-    .help = "  tengen bench selfplay [--blocks 10 --channels 128 --size 19 --games 128 --group 64 --threads T --seconds S]\n"
-            "  A fresh network plays; network_share is the time inside network calls over the time of all threads.\n",
+    .help = "  tengen bench selfplay [--blocks 10 --channels 128 --size 19 --games 128 --group 64 --threads "
+            "T --seconds S]\n"
+            "  A fresh network plays; network_share is the time inside network calls over the time of all "
+            "threads.\n",
     .run = bench_selfplay_run,
 };

@@ -17,10 +17,11 @@ struct command {
     enum status (*more)(int argc, char **argv);
 };
 
-extern const struct command command_bench, command_curve, command_eval, command_export, command_gtp, command_info, command_match,
-    command_sgf, command_train;
+extern const struct command command_bench, command_curve, command_eval, command_export, command_gtp,
+    command_info, command_match, command_sgf, command_train;
 
-/* What `tengen bench WHAT` times, one file each (bench_*.c), in bench.def's order. argv holds what follows WHAT. */
+/* What `tengen bench WHAT` times, one file each (bench_*.c), in bench.def's order. argv holds what follows
+ * WHAT. */
 struct bench {
     const char *name;    /* "ops" */
     const char *summary; /* one line */
@@ -28,12 +29,11 @@ struct bench {
     enum status (*run)(const struct report *report, int argc, char **argv);
 };
 
-
-/* Options of the forms "--name value", "--name=value" and "--flag". Each call removes what it finds from argv;
- * option_done() then refuses what is left and begins with "--" (nearest known option offered). */
+/* Options of the forms "--name value", "--name=value" and "--flag". Each call removes what it finds from
+ * argv; option_done() then refuses what is left and begins with "--" (nearest known option offered). */
 struct options {
     int argc;
-    char **argv;          /* argv[0] is skipped */
+    char **argv;           /* argv[0] is skipped */
     const char *known[32]; /* names asked for so far */
     int known_count;
 };
@@ -41,7 +41,8 @@ struct options {
 void options_init(struct options *o, int argc, char **argv);
 const char *option_text(struct options *o, const char *name, const char *default_value);
 enum status option_long(struct options *o, const char *name, long *value, long min, long max) MUST_USE;
-enum status option_double(struct options *o, const char *name, double *value, double min, double max) MUST_USE;
+enum status option_double(struct options *o, const char *name, double *value, double min,
+                          double max) MUST_USE;
 int option_flag(struct options *o, const char *name); /* 1 if it was there */
 enum status option_done(struct options *o) MUST_USE;
 /* After option_done: the next word that is no option, or NULL. */

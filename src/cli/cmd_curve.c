@@ -29,7 +29,8 @@ static enum status table_read(struct table *t, const char *path) {
     memset(t, 0, sizeof *t);
     TRY(file_read(path, &t->text, &size));
     int lines = 0;
-    for (const char *c = t->text; *c; c++) lines += *c == '\n';
+    for (const char *c = t->text; *c; c++)
+        lines += *c == '\n';
     char *save_line = NULL, *save_field = NULL;
     char *line = strtok_r(t->text, "\n", &save_line);
     for (char *f = line ? strtok_r(line, ",", &save_field) : NULL; f && t->columns < COLUMNS_MAX;
@@ -44,8 +45,8 @@ static enum status table_read(struct table *t, const char *path) {
             char *end;
             row[c] = strtod(at, &end);
             if (end == at)
-                return status_fail(STATUS_FORMAT, "%s:%d: column %s: `%.20s` is no number", path, t->rows + 2, t->names[c],
-                                   at);
+                return status_fail(STATUS_FORMAT, "%s:%d: column %s: `%.20s` is no number", path, t->rows + 2,
+                                   t->names[c], at);
             at = *end == ',' ? end + 1 : end;
         }
         t->rows++;
@@ -61,14 +62,15 @@ static void chart(const struct table *t, int column, int width, int height) {
     for (int x = 0; x < width; x++) {
         int from = (int)((long)x * t->rows / width), to = (int)((long)(x + 1) * t->rows / width);
         means[x] = 0;
-        for (int r = from; r < to; r++) means[x] += t->values[(size_t)r * (size_t)t->columns + (size_t)column];
+        for (int r = from; r < to; r++)
+            means[x] += t->values[(size_t)r * (size_t)t->columns + (size_t)column];
         means[x] /= to - from;
         low = fmin(low, means[x]);
         high = fmax(high, means[x]);
     }
     double range = high > low ? high - low : 1;
-    printf("%s (mean over %.3g iterations a character; %d iterations)\n", t->names[column], (double)t->rows / width,
-           t->rows);
+    printf("%s (mean over %.3g iterations a character; %d iterations)\n", t->names[column],
+           (double)t->rows / width, t->rows);
     for (int y = height - 1; y >= 0; y--) {
         printf("%10.4g |", low + range * y / (height - 1));
         for (int x = 0; x < width; x++) {
@@ -78,7 +80,8 @@ static void chart(const struct table *t, int column, int width, int height) {
         putchar('\n');
     }
     printf("%10s +", "");
-    for (int x = 0; x < width; x++) putchar('-');
+    for (int x = 0; x < width; x++)
+        putchar('-');
     printf("\n\n");
 }
 
@@ -98,11 +101,12 @@ static enum status curve_run(int argc, char **argv) {
     int shown = 0;
     while (s == STATUS_OK && (word = option_word(&o))) {
         int column = 0;
-        while (column < t.columns && strcmp(t.names[column], word) != 0) column++;
+        while (column < t.columns && strcmp(t.names[column], word) != 0)
+            column++;
         if (column == t.columns) {
             const char *nearest = config_nearest(word, t.names, t.columns);
-            s = status_fail(STATUS_USAGE, "%s has no column %s%s%s", path, word, nearest ? "; did you mean " : "",
-                            nearest ? nearest : "");
+            s = status_fail(STATUS_USAGE, "%s has no column %s%s%s", path, word,
+                            nearest ? "; did you mean " : "", nearest ? nearest : "");
         } else {
             chart(&t, column, (int)width, (int)height);
         }
@@ -110,7 +114,8 @@ static enum status curve_run(int argc, char **argv) {
     }
     if (s == STATUS_OK && shown == 0) {
         printf("%s: %d iterations; columns:", path, t.rows);
-        for (int c = 0; c < t.columns; c++) printf(" %s", t.names[c]);
+        for (int c = 0; c < t.columns; c++)
+            printf(" %s", t.names[c]);
         putchar('\n');
     }
     table_free(&t);
@@ -121,7 +126,8 @@ const struct command command_curve = {
     .name = "curve",
     .summary = "show the learning curves of a run as text",
     .usage = "tengen curve RUN [COLUMN ...] [--width W] [--height H]",
-    .help = "Draws columns of RUN/metrics.csv over the iterations. Without columns, names those there are.\n\n"
-            "  tengen curve runs/alphazero_go7 policy_loss value_loss game_length\n",
+    .help =
+        "Draws columns of RUN/metrics.csv over the iterations. Without columns, names those there are.\n\n"
+        "  tengen curve runs/alphazero_go7 policy_loss value_loss game_length\n",
     .run = curve_run,
 };

@@ -17,7 +17,8 @@ static enum status eval_run(int argc, char **argv) {
     TRY(option_done(&o));
     while ((word = option_word(&o))) {
         if (strchr(word, '=')) {
-            if (count == OVERRIDES_MAX) return status_fail(STATUS_USAGE, "more than %d settings", OVERRIDES_MAX);
+            if (count == OVERRIDES_MAX)
+                return status_fail(STATUS_USAGE, "more than %d settings", OVERRIDES_MAX);
             overrides[count++] = word;
         } else if (run) {
             return status_fail(STATUS_USAGE, "two runs, %s and %s; evaluate one at a time", run, word);
@@ -33,10 +34,11 @@ const struct command command_eval = {
     .name = "eval",
     .summary = "measure what a run has learned, by its algorithm's protocol",
     .usage = "tengen eval RUN [--episodes N] [--json] [section.key=value ...]",
-    .help = "Evaluates the newest checkpoint of a run directory, or a checkpoint file.\n\n"
-            "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std\n"
-            "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
-            "             untrained network with the same search (alphazero.eval_simulations)\n\n"
-            "  --json     one object a line: {\"name\": ..., \"value\": ..., \"unit\": ...}\n",
+    .help =
+        "Evaluates the newest checkpoint of a run directory, or a checkpoint file.\n\n"
+        "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std\n"
+        "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
+        "             untrained network with the same search (alphazero.eval_simulations)\n\n"
+        "  --json     one object a line: {\"name\": ..., \"value\": ..., \"unit\": ...}\n",
     .run = eval_run,
 };

@@ -26,10 +26,14 @@ const struct command command_export = {
     .name = "export",
     .summary = "write the weights of a checkpoint alone",
     .usage = "tengen export CHECKPOINT_OR_RUN OUT.h5 [--example] [--force]",
-    .help = "Writes the network and the config of a checkpoint (of a run: the newest) to an HDF5 file: each weight is a\n"
-            "data set /net/NAME of 32-bit floats with its shape and an attribute \"layout\" (OHWI, OI, C, HWC).\n"
-            "`tengen gtp`, `tengen match` and `tengen train --init` take it; tools/load_weights.py loads it in PyTorch.\n\n"
-            "  --example  adds inputs and the outputs of this program for them (group /example), to check readers by\n"
-            "  --force    overwrites OUT.h5\n",
+    .help =
+        "Writes the network and the config of a checkpoint (of a run: the newest) to an HDF5 file: each "
+        "weight is a\n"
+        "data set /net/NAME of 32-bit floats with its shape and an attribute \"layout\" (OHWI, OI, C, HWC).\n"
+        "`tengen gtp`, `tengen match` and `tengen train --init` take it; tools/load_weights.py loads it in "
+        "PyTorch.\n\n"
+        "  --example  adds inputs and the outputs of this program for them (group /example), to check "
+        "readers by\n"
+        "  --force    overwrites OUT.h5\n",
     .run = export_run,
 };

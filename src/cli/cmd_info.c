@@ -36,6 +36,7 @@ const struct command command_info = {
     .name = "info",
     .summary = "version, libraries, devices, and why a device is absent",
     .usage = "tengen info",
-    .help = "Prints version, build, versions of the libraries in use and the devices found; for each absent one, why.\n",
+    .help = "Prints version, build, versions of the libraries in use and the devices found; for each absent "
+            "one, why.\n",
     .run = info_run,
 };

@@ -19,22 +19,26 @@ static enum status train_run(int argc, char **argv) {
     TRY(option_done(&o));
     while ((word = option_word(&o))) {
         if (strchr(word, '=')) {
-            if (q.override_count == OVERRIDES_MAX) return status_fail(STATUS_USAGE, "more than %d settings", OVERRIDES_MAX);
+            if (q.override_count == OVERRIDES_MAX)
+                return status_fail(STATUS_USAGE, "more than %d settings", OVERRIDES_MAX);
             overrides[q.override_count++] = word;
         } else if (q.config_path) {
-            return status_fail(STATUS_USAGE, "two config files, %s and %s; a setting is section.key=value", q.config_path,
-                               word);
+            return status_fail(STATUS_USAGE, "two config files, %s and %s; a setting is section.key=value",
+                               q.config_path, word);
         } else {
             q.config_path = word;
         }
     }
     q.overrides = overrides;
     if (q.resume && q.config_path)
-        return status_fail(STATUS_USAGE, "%s: a resumed run has its config already; change it with section.key=value",
+        return status_fail(STATUS_USAGE,
+                           "%s: a resumed run has its config already; change it with section.key=value",
                            q.config_path);
-    if (q.resume && q.init) return status_fail(STATUS_USAGE, "--init is for new runs; a resumed one has its weights");
+    if (q.resume && q.init)
+        return status_fail(STATUS_USAGE, "--init is for new runs; a resumed one has its weights");
     if (!q.resume && !q.config_path)
-        return status_fail(STATUS_USAGE, "which config? tengen train CONFIG.ini, for example configs/alphazero_go7.ini");
+        return status_fail(STATUS_USAGE,
+                           "which config? tengen train CONFIG.ini, for example configs/alphazero_go7.ini");
     return algo_train(&q);
 }
 
@@ -47,7 +51,8 @@ static enum status train_more(int argc, char **argv) {
         return STATUS_OK;
     }
     const struct algo *a = algo_find(argv[1]);
-    if (!a) return status_fail(STATUS_USAGE, "no algorithm named %s; `tengen help train` lists them", argv[1]);
+    if (!a)
+        return status_fail(STATUS_USAGE, "no algorithm named %s; `tengen help train` lists them", argv[1]);
     struct run_config run;
     struct config *c = config_create();
     void *self = mem_alloc(1, a->bytes);
@@ -65,15 +70,16 @@ const struct command command_train = {
     .summary = "train by a config file, or go on with a run",
     .usage = "tengen train CONFIG [section.key=value ...] [--init WEIGHTS] [--quiet]\n"
              "       tengen train --resume RUN [section.key=value ...]",
-    .help = "Trains what CONFIG says and keeps everything in run.dir (default: runs/NAME of the config file):\n"
-            "config.ini as run, metrics.csv, log.txt, checkpoints/, games/. Ctrl-C saves first, and\n"
-            "`tengen train --resume runs/NAME` goes on to the same bits that an unbroken run gives.\n\n"
-            "  --resume RUN    go on from the newest checkpoint of a run directory, or from a checkpoint file\n"
-            "  --init WEIGHTS  start from the weights of an exported file or checkpoint\n"
-            "  --quiet         no progress\n\n"
-            "  tengen train configs/alphazero_go7.ini run.seed=2 run.dir=runs/second\n"
-            "  tengen train --resume runs/second run.iterations=400\n"
-            "  tengen help train ppo\n",
+    .help =
+        "Trains what CONFIG says and keeps everything in run.dir (default: runs/NAME of the config file):\n"
+        "config.ini as run, metrics.csv, log.txt, checkpoints/, games/. Ctrl-C saves first, and\n"
+        "`tengen train --resume runs/NAME` goes on to the same bits that an unbroken run gives.\n\n"
+        "  --resume RUN    go on from the newest checkpoint of a run directory, or from a checkpoint file\n"
+        "  --init WEIGHTS  start from the weights of an exported file or checkpoint\n"
+        "  --quiet         no progress\n\n"
+        "  tengen train configs/alphazero_go7.ini run.seed=2 run.dir=runs/second\n"
+        "  tengen train --resume runs/second run.iterations=400\n"
+        "  tengen help train ppo\n",
     .run = train_run,
     .more = train_more,
 };

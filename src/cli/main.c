@@ -9,13 +9,15 @@
 #include "tengen/version.h"
 
 static const struct command *const commands[] = {
-    &command_train, &command_eval, &command_curve, &command_match, &command_gtp, &command_sgf, &command_export, &command_bench, &command_info,
+    &command_train, &command_eval,   &command_curve, &command_match, &command_gtp,
+    &command_sgf,   &command_export, &command_bench, &command_info,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_overview(void) {
-    printf("tengen %s: deep reinforcement learning in one program\n\nusage: tengen COMMAND ...\n\n", version_number());
+    printf("tengen %s: deep reinforcement learning in one program\n\nusage: tengen COMMAND ...\n\n",
+           version_number());
     for (int i = 0; i < COMMANDS; i++)
         printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n`tengen help COMMAND` tells more; `tengen help train ALGORITHM` lists every config key.\n\n"

@@ -1,4 +1,5 @@
-/* Options of a command line: taken out of argv as they are asked for, so that what is left is words or mistakes. */
+/* Options of a command line: taken out of argv as they are asked for, so that what is left is words or
+ * mistakes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,10 @@ enum status option_long(struct options *o, const char *name, long *value, long m
     char *end;
     errno = 0;
     long v = strtol(text, &end, 10);
-    if (end == text || *end || errno) return status_fail(STATUS_USAGE, "--%s %s: is no whole number", name, text);
-    if (v < min || v > max) return status_fail(STATUS_USAGE, "--%s %s: must lie between %ld and %ld", name, text, min, max);
+    if (end == text || *end || errno)
+        return status_fail(STATUS_USAGE, "--%s %s: is no whole number", name, text);
+    if (v < min || v > max)
+        return status_fail(STATUS_USAGE, "--%s %s: must lie between %ld and %ld", name, text, min, max);
     *value = v;
     return STATUS_OK;
 }
@@ -65,7 +68,8 @@ enum status option_double(struct options *o, const char *name, double *value, do
     char *end;
     double v = strtod(text, &end);
     if (end == text || *end) return status_fail(STATUS_USAGE, "--%s %s: is no number", name, text);
-    if (!(v >= min && v <= max)) return status_fail(STATUS_USAGE, "--%s %s: must lie between %g and %g", name, text, min, max);
+    if (!(v >= min && v <= max))
+        return status_fail(STATUS_USAGE, "--%s %s: must lie between %g and %g", name, text, min, max);
     *value = v;
     return STATUS_OK;
 }

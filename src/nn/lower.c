@@ -1,9 +1,10 @@
 /* Lowering: nodes to the steps that a plan runs.
  *
- * First every node that does work becomes the head of a chain: a layer takes the batch norm (folded, inference only),
- * the addition and the activation after it, as far as each is the only reader of the one before; a batch norm, a
- * position bias or an addition likewise. Then heads become steps, each where its chain ends in the order of nodes, so
- * that a residual is there by then. Last, outputs get F32 values of their own. */
+ * First every node that does work becomes the head of a chain: a layer takes the batch norm (folded,
+ * inference only), the addition and the activation after it, as far as each is the only reader of the one
+ * before; a batch norm, a position bias or an addition likewise. Then heads become steps, each where its
+ * chain ends in the order of nodes, so that a residual is there by then. Last, outputs get F32 values of
+ * their own. */
 #include <string.h>
 
 #include "nn/nn.h"
@@ -13,7 +14,7 @@
 enum { SMALL_LINEAR = 1 << 19 };
 
 struct chain {
-    int head; /* the node that begins the chain which ends at this node, or NONE */
+    int head;           /* the node that begins the chain which ends at this node, or NONE */
     int fold, add, act; /* of a head: nodes that its step takes in, or NONE */
     bool taken;         /* it is such a node */
     bool feeds_layer;   /* a layer lies above it */
@@ -28,7 +29,8 @@ struct lowering {
     int *converted;       /* by value: the same in the other type, or NONE */
 };
 
-/* ---- chains --------------------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------------------
+ */
 
 /* The only reader of node i, if it is of that kind and free; else NONE. */
 static int chain_next(const struct lowering *l, int i, enum node_kind kind) {
@@ -52,13 +54,15 @@ static void chain_find(struct lowering *l, int head) {
             open = false; /* training needs what lies between layer and batch norm */
         }
     }
-    if (open && (kind == NODE_CONV || kind == NODE_BATCHNORM) && (next = chain_next(l, end, NODE_ADD)) != NONE) {
+    if (open && (kind == NODE_CONV || kind == NODE_BATCHNORM) &&
+        (next = chain_next(l, end, NODE_ADD)) != NONE) {
         /* A training batch norm goes back through RELU or nothing; its sum may be followed by anything. */
         end = c->add = next;
         l->chains[end].taken = true;
     }
     if (open && (next = chain_next(l, end, NODE_ACTIVATION)) != NONE) {
-        bool fits = kind != NODE_BATCHNORM || l->mode == PLAN_INFER || net->nodes[next].act == ACTIVATION_RELU;
+        bool fits =
+            kind != NODE_BATCHNORM || l->mode == PLAN_INFER || net->nodes[next].act == ACTIVATION_RELU;
         if (fits) {
             end = c->act = next;
             l->chains[end].taken = true;
@@ -85,7 +89,8 @@ static void chains_find(struct lowering *l) {
     }
 }
 
-/* ---- values and steps ----------------------------------------------------------------------------------- */
+/* ---- values and steps -----------------------------------------------------------------------------------
+ */
 
 static int value_add(struct lowering *l, int node, enum dtype type) {
     struct program *p = l->p;
@@ -106,7 +111,8 @@ static struct step *step_add(struct lowering *l, enum step_kind kind, int node, 
     struct step *s = &p->steps[p->step_count++];
     *s = (struct step){.kind = kind, .node = node, .x = x, .r = r, .y = y, .act = ACTIVATION_NONE};
     const struct node *n = &l->net->nodes[node];
-    bool parameters = kind <= STEP_BIAS && (segment_learns(l->net, n->weight) || segment_learns(l->net, n->bias));
+    bool parameters =
+        kind <= STEP_BIAS && (segment_learns(l->net, n->weight) || segment_learns(l->net, n->bias));
     p->values[y].learns = parameters || p->values[x].learns || (r != NONE && p->values[r].learns);
     return s;
 }
@@ -122,7 +128,8 @@ static int value_as(struct lowering *l, int v, enum dtype type) {
     return l->converted[v];
 }
 
-/* Layers run in BF16, but not the last ones before an output nor small matrices; the rest follows what it reads. */
+/* Layers run in BF16, but not the last ones before an output nor small matrices; the rest follows what it
+ * reads. */
 static enum dtype head_type(const struct lowering *l, int head, int x) {
     const struct node *n = &l->net->nodes[head];
     if (l->precision != PRECISION_BF16) return DTYPE_F32;
@@ -133,15 +140,23 @@ static enum dtype head_type(const struct lowering *l, int head, int x) {
 
 static enum step_kind head_step(enum node_kind kind) {
     switch (kind) {
-    case NODE_CONV: return STEP_CONV;
-    case NODE_LINEAR: return STEP_LINEAR;
-    case NODE_BATCHNORM: return STEP_BATCHNORM;
-    case NODE_POSITION_BIAS: return STEP_BIAS;
-    case NODE_ACTIVATION: return STEP_ACTIVATION;
-    case NODE_ADD: return STEP_ADD;
-    case NODE_POOL: return STEP_POOL;
+    case NODE_CONV:
+        return STEP_CONV;
+    case NODE_LINEAR:
+        return STEP_LINEAR;
+    case NODE_BATCHNORM:
+        return STEP_BATCHNORM;
+    case NODE_POSITION_BIAS:
+        return STEP_BIAS;
+    case NODE_ACTIVATION:
+        return STEP_ACTIVATION;
+    case NODE_ADD:
+        return STEP_ADD;
+    case NODE_POOL:
+        return STEP_POOL;
     case NODE_INPUT:
-    case NODE_FLATTEN: break;
+    case NODE_FLATTEN:
+        break;
     }
     ENSURE(false, "node kind %d is no step", (int)kind);
 }

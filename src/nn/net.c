@@ -17,7 +17,9 @@ struct net *net_create(const char *model_name) {
     return net;
 }
 
-const char *net_name(const struct net *net) { return net->name; }
+const char *net_name(const struct net *net) {
+    return net->name;
+}
 
 static struct node *node_get(const struct net *net, int i) {
     ENSURE(i >= 0 && i < net->node_count, "net %s has no node %d", net->name, i);
@@ -29,7 +31,8 @@ static int node_add(struct net *net, enum node_kind kind, const char *name, int 
     ENSURE(!net->device, "net %s is committed: %s comes too late", net->name, name ? name : "a node");
     if (a != NONE) node_get(net, a);
     if (b != NONE) node_get(net, b);
-    net->nodes = mem_resize(net->nodes, (size_t)net->node_count, (size_t)net->node_count + 1, sizeof *net->nodes);
+    net->nodes =
+        mem_resize(net->nodes, (size_t)net->node_count, (size_t)net->node_count + 1, sizeof *net->nodes);
     struct node *n = &net->nodes[net->node_count];
     if (a != NONE) {
         const struct node *from = &net->nodes[a];
@@ -84,9 +87,12 @@ int net_input(struct net *net, const char *name, int h, int w, int c) {
     return input_add(net, name, true, h, w, c);
 }
 
-int net_input_vector(struct net *net, const char *name, int n) { return input_add(net, name, false, 1, 1, n); }
+int net_input_vector(struct net *net, const char *name, int n) {
+    return input_add(net, name, false, 1, 1, n);
+}
 
-int net_conv(struct net *net, const char *name, int x, int channels, int kernel, int stride, int pad, bool bias) {
+int net_conv(struct net *net, const char *name, int x, int channels, int kernel, int stride, int pad,
+             bool bias) {
     int i = node_add(net, NODE_CONV, name, x, NONE);
     const struct node *from = &net->nodes[x];
     ENSURE(from->image, "convolution %s needs an image", name);
@@ -194,7 +200,9 @@ static struct segment *last_weight(struct net *net) {
     return &net->segments[net->nodes[net->last_layer].weight];
 }
 
-void net_gain(struct net *net, float gain) { last_weight(net)->gain = gain; }
+void net_gain(struct net *net, float gain) {
+    last_weight(net)->gain = gain;
+}
 
 void net_orthogonal(struct net *net, float gain) {
     last_weight(net)->gain = gain;
@@ -216,14 +224,15 @@ void net_freeze(struct net *net, const char *prefix) {
 void net_output(struct net *net, const char *name, int x) {
     node_get(net, x);
     ENSURE(!net->device, "net %s is committed: output %s comes too late", net->name, name);
-    net->outputs =
-        mem_resize(net->outputs, (size_t)net->output_count, (size_t)net->output_count + 1, sizeof *net->outputs);
+    net->outputs = mem_resize(net->outputs, (size_t)net->output_count, (size_t)net->output_count + 1,
+                              sizeof *net->outputs);
     struct net_output *o = &net->outputs[net->output_count++];
     snprintf(o->name, sizeof o->name, "%s", name);
     o->node = x;
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------ */
+/* ---- questions ------------------------------------------------------------------------------------------
+ */
 
 int node_uses(const struct net *net, int i, int *reader) {
     int uses = 0;
@@ -261,7 +270,8 @@ static double node_flops(const struct net *net, const struct node *n) {
 
 double net_flops(const struct net *net) {
     double sum = 0.0;
-    for (int i = 0; i < net->node_count; i++) sum += node_flops(net, &net->nodes[i]);
+    for (int i = 0; i < net->node_count; i++)
+        sum += node_flops(net, &net->nodes[i]);
     return sum;
 }
 
@@ -280,20 +290,25 @@ static size_t node_parameters(const struct net *net, const struct node *n) {
 }
 
 void net_print(const struct net *net, FILE *out) {
-    static const char *const kinds[] = {"input", "conv", "linear", "batch norm", "position bias",
-                                        "activation", "add", "pool", "flatten"};
+    static const char *const kinds[] = {"input",      "conv", "linear", "batch norm", "position bias",
+                                        "activation", "add",  "pool",   "flatten"};
     static const char *const acts[] = {"none", "relu", "tanh", "sigmoid"};
-    fprintf(out, "%4s  %-14s %-24s %-8s %-14s %12s %10s\n", "node", "kind", "name", "from", "shape", "parameters",
-            "MFLOP");
+    fprintf(out, "%4s  %-14s %-24s %-8s %-14s %12s %10s\n", "node", "kind", "name", "from", "shape",
+            "parameters", "MFLOP");
     for (int i = 0; i < net->node_count; i++) {
         const struct node *n = &net->nodes[i];
         char from[24] = "", shape[32], kind[32];
-        if (n->b != NONE) snprintf(from, sizeof from, "%d, %d", n->a, n->b);
-        else if (n->a != NONE) snprintf(from, sizeof from, "%d", n->a);
-        if (n->image) snprintf(shape, sizeof shape, "%dx%dx%d", n->h, n->w, n->c);
-        else snprintf(shape, sizeof shape, "%d", n->c);
+        if (n->b != NONE)
+            snprintf(from, sizeof from, "%d, %d", n->a, n->b);
+        else if (n->a != NONE)
+            snprintf(from, sizeof from, "%d", n->a);
+        if (n->image)
+            snprintf(shape, sizeof shape, "%dx%dx%d", n->h, n->w, n->c);
+        else
+            snprintf(shape, sizeof shape, "%d", n->c);
         if (n->kind == NODE_CONV)
-            snprintf(kind, sizeof kind, "conv %dx%d%s", n->kernel, n->kernel, n->stride > 1 ? " strided" : "");
+            snprintf(kind, sizeof kind, "conv %dx%d%s", n->kernel, n->kernel,
+                     n->stride > 1 ? " strided" : "");
         else
             snprintf(kind, sizeof kind, "%s", n->kind == NODE_ACTIVATION ? acts[n->act] : kinds[n->kind]);
         fprintf(out, "%4d  %-14s %-24s %-8s %-14s %12zu %10.3f\n", i, kind, n->name, from, shape,

@@ -12,7 +12,7 @@
 
 #include "tengen/net.h"
 
-#define BATCHNORM_EPSILON 1e-5f  /* PyTorch's defaults */
+#define BATCHNORM_EPSILON  1e-5f /* PyTorch's defaults */
 #define BATCHNORM_MOMENTUM 0.1f
 
 enum { NONE = -1, SEGMENT_ALIGN = 16 /* floats: 64 bytes */ };
@@ -39,8 +39,8 @@ struct node {
     int kernel, stride, pad;
     enum activation act;
     enum pooling pooling;
-    int weight, bias;  /* segments or NONE; of a batch norm: gamma and beta */
-    int mean, var;     /* state segments of a batch norm */
+    int weight, bias;              /* segments or NONE; of a batch norm: gamma and beta */
+    int mean, var;                 /* state segments of a batch norm */
     size_t fold_weight, fold_bias; /* layers under a batch norm: places in the fold's slab, in floats */
 };
 
@@ -49,8 +49,8 @@ struct net_output {
     int node;
 };
 
-/* Weights of layers with the batch norm after them folded in: one copy a net, shared by all inference plans, so that
- * back ends pack each weight once. Guarded by `lock`. */
+/* Weights of layers with the batch norm after them folded in: one copy a net, shared by all inference plans,
+ * so that back ends pack each weight once. Guarded by `lock`. */
 struct fold {
     pthread_mutex_t lock;
     float *slab; /* device memory; NULL until the first inference plan */
@@ -80,7 +80,9 @@ struct net {
 /* A number that no net has had as its version: addresses come again, versions must not. */
 uint64_t version_new(void);
 
-static inline size_t node_count(const struct node *n) { return (size_t)n->h * (size_t)n->w * (size_t)n->c; }
+static inline size_t node_count(const struct node *n) {
+    return (size_t)n->h * (size_t)n->w * (size_t)n->c;
+}
 static inline bool node_is_layer(const struct node *n) {
     return n->kind == NODE_CONV || n->kind == NODE_LINEAR;
 }
@@ -101,7 +103,8 @@ void fold_refresh(struct net *net, struct queue *q);
 struct tensor fold_weights(struct net *net, int layer);
 struct tensor fold_bias(struct net *net, int layer);
 
-/* ---- programs ------------------------------------------------------------------------------------------- */
+/* ---- programs -------------------------------------------------------------------------------------------
+ */
 
 enum step_kind {
     STEP_CONV,      /* y = act(conv(x) + b + r) */
@@ -109,7 +112,7 @@ enum step_kind {
     STEP_BATCHNORM, /* y = act(bn(x) + r) */
     STEP_BIAS,      /* y = act(x + b) */
     STEP_ACTIVATION,
-    STEP_ADD,  /* y = act(x + r) */
+    STEP_ADD, /* y = act(x + r) */
     STEP_POOL,
     STEP_COPY, /* y = x: between F32 and BF16, or into an output */
 };
@@ -145,7 +148,8 @@ struct program {
 void program_lower(struct program *p, const struct net *net, enum plan_mode mode, enum precision precision);
 void program_free(struct program *p);
 
-/* ---- placement ------------------------------------------------------------------------------------------ */
+/* ---- placement ------------------------------------------------------------------------------------------
+ */
 
 /* Something that needs `bytes` from time `begin` to `end` (inclusive). */
 struct span {
@@ -154,11 +158,12 @@ struct span {
     size_t offset; /* found */
 };
 
-/* Gives spans that live at the same time different places, in order of `begin`, each as low as it goes; returns the bytes
- * needed in all. Offsets are multiples of 64. */
+/* Gives spans that live at the same time different places, in order of `begin`, each as low as it goes;
+ * returns the bytes needed in all. Offsets are multiples of 64. */
 size_t placement_solve(struct span *spans, int count);
 
-/* ---- plans ---------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------------------
+ */
 
 /* Where a value or a gradient lies. */
 struct place {
@@ -168,11 +173,12 @@ struct place {
 
 /* What a plan adds to a step. */
 struct step_state {
-    struct tensor w, b, mean, var;  /* parameters: of batch norm gamma and beta in w and b, running statistics */
+    struct tensor w, b, mean,
+        var; /* parameters: of batch norm gamma and beta in w and b, running statistics */
     struct tensor dw, db;
     struct tensor batch_mean, batch_rstd; /* training batch norm */
     struct conv conv;
-    bool backward;     /* a gradient reaches y */
+    bool backward;       /* a gradient reaches y */
     bool want_x, want_r; /* gradients of x and r are wanted ... */
     bool add_x, add_r;   /* ... and are added to, not overwritten */
     size_t scratch;      /* a batch norm's dx in the arena where add_x, since its backward pass overwrites */
@@ -197,7 +203,7 @@ struct plan {
     struct place *gradients; /* by value, training */
     size_t arena_bytes, fixed_bytes;
     char *fixed;
-    float *statistics; /* batch_mean and batch_rstd of all batch norms */
+    float *statistics;  /* batch_mean and batch_rstd of all batch norms */
     struct lane *lanes; /* lanes[0] uses the plan's queue */
     int lane_count;
 };

@@ -1,5 +1,5 @@
-/* Optimisers: one pass over each range of parameters with equal flags. What changes from step to step lies in device
- * memory (`hyper`), one set for parameters that decay and one for the rest. */
+/* Optimisers: one pass over each range of parameters with equal flags. What changes from step to step lies in
+ * device memory (`hyper`), one set for parameters that decay and one for the rest. */
 #include <math.h>
 #include <string.h>
 
@@ -37,7 +37,9 @@ static struct tensor hyper_tensor(struct optimiser *o, bool decays) {
     return tensor_1(o->hyper + (decays ? HYPER_STRIDE : 0), DTYPE_F32, HYPER_COUNT);
 }
 
-static struct tensor sum_tensor(struct optimiser *o) { return tensor_1(o->hyper + 2 * HYPER_STRIDE, DTYPE_F32, 1); }
+static struct tensor sum_tensor(struct optimiser *o) {
+    return tensor_1(o->hyper + 2 * HYPER_STRIDE, DTYPE_F32, 1);
+}
 
 /* The slabs' trainable front is what decays, then what does not (see net_commit). */
 static void ranges_find(struct optimiser *o) {
@@ -57,7 +59,8 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
                              struct optimiser **out) {
     static const char *const kinds[] = {"sgd", "adam", "adamw"};
     int kind = 0;
-    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0) kind++;
+    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0)
+        kind++;
     if (kind == 3) return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam or adamw", config->kind);
     struct optimiser *o = *out = MEM_NEW(struct optimiser, 1);
     o->net = net;
@@ -74,7 +77,8 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
 
 void optimiser_free(struct optimiser *o) {
     if (!o) return;
-    for (int i = 0; i < o->slab_count; i++) device_release(o->net->device, o->slabs[i]);
+    for (int i = 0; i < o->slab_count; i++)
+        device_release(o->net->device, o->slabs[i]);
     device_release(o->net->device, o->hyper);
     mem_free(o);
 }
@@ -106,7 +110,8 @@ static void range_step(struct optimiser *o, struct range r) {
     struct tensor hyper = hyper_tensor(o, r.decays);
     if (o->config.clip > 0.0f) q->op->clip_scale(q, hyper, sum_tensor(o), o->config.clip);
     if (o->kind == OPTIMISER_SGD)
-        q->op->sgd_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(net->gradients, r), hyper);
+        q->op->sgd_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(net->gradients, r),
+                        hyper);
     else
         q->op->adam_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(o->slabs[1], r),
                          range_of(net->gradients, r), hyper, o->kind == OPTIMISER_ADAMW);
@@ -122,7 +127,8 @@ void optimiser_step(struct optimiser *o, double at) {
     if (isfinite(o->norm)) {
         o->steps++;
         hyper_upload(o, at);
-        for (int i = 0; i < o->range_count; i++) range_step(o, o->ranges[i]);
+        for (int i = 0; i < o->range_count; i++)
+            range_step(o, o->ranges[i]);
         net->weights_version = version_new();
     }
     net_zero_gradients(net, q);
@@ -131,12 +137,15 @@ void optimiser_step(struct optimiser *o, double at) {
 enum status optimiser_norm(struct optimiser *o, float *norm) {
     *norm = o->norm;
     if (isfinite(o->norm)) return STATUS_OK;
-    return status_fail(STATUS_NUMERIC,
-                       "net %s: the gradient is not finite at optimiser step %lld: lower the learning rate, or clip",
-                       o->net->name, (long long)o->steps + 1);
+    return status_fail(
+        STATUS_NUMERIC,
+        "net %s: the gradient is not finite at optimiser step %lld: lower the learning rate, or clip",
+        o->net->name, (long long)o->steps + 1);
 }
 
-int optimiser_slabs(const struct optimiser *o) { return o->slab_count; }
+int optimiser_slabs(const struct optimiser *o) {
+    return o->slab_count;
+}
 
 const char *optimiser_slab_name(const struct optimiser *o, int i) {
     ENSURE(i >= 0 && i < o->slab_count, "optimiser slab %d of %d", i, o->slab_count);
@@ -149,5 +158,9 @@ struct tensor optimiser_slab(struct optimiser *o, int i) {
     return tensor_1(o->slabs[i], DTYPE_F32, (int)o->net->weight_count);
 }
 
-int64_t optimiser_steps(const struct optimiser *o) { return o->steps; }
-void optimiser_set_steps(struct optimiser *o, int64_t steps) { o->steps = steps; }
+int64_t optimiser_steps(const struct optimiser *o) {
+    return o->steps;
+}
+void optimiser_set_steps(struct optimiser *o, int64_t steps) {
+    o->steps = steps;
+}

@@ -17,7 +17,8 @@ static void segments_place(struct net *net, unsigned flags, size_t *count) {
 
 enum status net_commit(struct net *net, struct device *device) {
     ENSURE(!net->device, "net %s is committed twice", net->name);
-    ENSURE(net->segment_count > 0 && net->output_count > 0, "net %s has no parameters or no output", net->name);
+    ENSURE(net->segment_count > 0 && net->output_count > 0, "net %s has no parameters or no output",
+           net->name);
     net->weight_count = net->state_count = 0;
     segments_place(net, SEGMENT_DECAY, &net->weight_count);
     segments_place(net, 0, &net->weight_count);
@@ -51,19 +52,24 @@ void net_free(struct net *net) {
     mem_free(net);
 }
 
-/* ---- initial weights ------------------------------------------------------------------------------------ */
+/* ---- initial weights ------------------------------------------------------------------------------------
+ */
 
 static float dot(const float *a, const float *b, int n) {
     float part[16] = {0}, sum = 0.0f;
     int i = 0;
     for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++) part[k] += a[i + k] * b[i + k];
-    for (; i < n; i++) part[0] += a[i] * b[i];
-    for (int k = 0; k < 16; k++) sum += part[k];
+        for (int k = 0; k < 16; k++)
+            part[k] += a[i + k] * b[i + k];
+    for (; i < n; i++)
+        part[0] += a[i] * b[i];
+    for (int k = 0; k < 16; k++)
+        sum += part[k];
     return sum;
 }
 
-/* Makes the rows of v [rows, n], rows <= n, orthonormal: Gram and Schmidt, each row twice against all before. */
+/* Makes the rows of v [rows, n], rows <= n, orthonormal: Gram and Schmidt, each row twice against all before.
+ */
 static void rows_orthonormal(float *v, int rows, int n) {
     for (int i = 0; i < rows; i++) {
         float *row = v + (size_t)i * (size_t)n;
@@ -71,24 +77,29 @@ static void rows_orthonormal(float *v, int rows, int n) {
             for (int k = 0; k < i; k++) {
                 const float *other = v + (size_t)k * (size_t)n;
                 float along = dot(row, other, n);
-                for (int c = 0; c < n; c++) row[c] -= along * other[c];
+                for (int c = 0; c < n; c++)
+                    row[c] -= along * other[c];
             }
             float scale = 1.0f / sqrtf(dot(row, row, n));
-            for (int c = 0; c < n; c++) row[c] *= scale;
+            for (int c = 0; c < n; c++)
+                row[c] *= scale;
         }
     }
 }
 
-/* A random matrix [outputs, inputs] whose rows (or columns, where they are fewer) are orthonormal times gain. */
+/* A random matrix [outputs, inputs] whose rows (or columns, where they are fewer) are orthonormal times gain.
+ */
 static void fill_orthogonal(float *w, int outputs, int inputs, float gain, struct rng *r) {
     size_t count = (size_t)outputs * (size_t)inputs;
     int rows = outputs < inputs ? outputs : inputs, n = outputs < inputs ? inputs : outputs;
     float *v = MEM_NEW(float, count);
-    for (size_t i = 0; i < count; i++) v[i] = rng_normal(r);
+    for (size_t i = 0; i < count; i++)
+        v[i] = rng_normal(r);
     rows_orthonormal(v, rows, n);
     for (int o = 0; o < outputs; o++)
         for (int i = 0; i < inputs; i++) {
-            size_t from = outputs < inputs ? (size_t)o * (size_t)n + (size_t)i : (size_t)i * (size_t)n + (size_t)o;
+            size_t from =
+                outputs < inputs ? (size_t)o * (size_t)n + (size_t)i : (size_t)i * (size_t)n + (size_t)o;
             w[(size_t)o * (size_t)inputs + (size_t)i] = gain * v[from];
         }
     mem_free(v);
@@ -100,22 +111,29 @@ void net_initialise(struct net *net, uint64_t seed) {
         float *w = MEM_NEW(float, s->count);
         struct rng r = rng_make(seed, RNG_INIT, (uint64_t)i);
         if (s->fan_in == 0) {
-            for (size_t k = 0; k < s->count; k++) w[k] = s->fill;
+            for (size_t k = 0; k < s->count; k++)
+                w[k] = s->fill;
         } else if (s->orthogonal) {
             fill_orthogonal(w, s->dims[0], (int)(s->count / (size_t)s->dims[0]), s->gain, &r);
         } else { /* He et al. 2015, eq. 10 */
             float deviation = s->gain * sqrtf(2.0f / (float)s->fan_in);
-            for (size_t k = 0; k < s->count; k++) w[k] = deviation * rng_normal(&r);
+            for (size_t k = 0; k < s->count; k++)
+                w[k] = deviation * rng_normal(&r);
         }
         net_write(net, i, w);
         mem_free(w);
     }
 }
 
-/* ---- access --------------------------------------------------------------------------------------------- */
+/* ---- access ---------------------------------------------------------------------------------------------
+ */
 
-struct device *net_device(const struct net *net) { return net->device; }
-int net_segments(const struct net *net) { return net->segment_count; }
+struct device *net_device(const struct net *net) {
+    return net->device;
+}
+int net_segments(const struct net *net) {
+    return net->segment_count;
+}
 
 const struct segment *net_segment(const struct net *net, int i) {
     ENSURE(i >= 0 && i < net->segment_count, "net %s has no segment %d", net->name, i);
@@ -148,7 +166,8 @@ struct tensor segment_weights(struct net *net, int i) {
     if (i == NONE) return tensor_none();
     const struct segment *s = net_segment(net, i);
     bool state = s->flags & SEGMENT_STATE;
-    struct tensor t = tensor_make((state ? net->state : net->weights) + s->offset, DTYPE_F32, s->rank, s->dims);
+    struct tensor t =
+        tensor_make((state ? net->state : net->weights) + s->offset, DTYPE_F32, s->rank, s->dims);
     t.version = state ? &net->state_version : &net->weights_version;
     return t;
 }
@@ -178,9 +197,12 @@ void net_touch(struct net *net) {
     net->state_version = version_new();
 }
 
-void net_zero_gradients(struct net *net, struct queue *q) { q->op->fill(q, net_gradients(net), 0.0f); }
+void net_zero_gradients(struct net *net, struct queue *q) {
+    q->op->fill(q, net_gradients(net), 0.0f);
+}
 
-/* ---- copying -------------------------------------------------------------------------------------------- */
+/* ---- copying --------------------------------------------------------------------------------------------
+ */
 
 static bool segment_alike(const struct segment *a, const struct segment *b) {
     return strcmp(a->name, b->name) == 0 && a->rank == b->rank &&
@@ -192,7 +214,8 @@ static bool segment_alike(const struct segment *a, const struct segment *b) {
 static bool net_alike(const struct net *a, const struct net *b) {
     if (a->device != b->device || a->segment_count != b->segment_count) return false;
     for (int i = 0; i < a->segment_count; i++)
-        if (!segment_alike(&a->segments[i], &b->segments[i]) || a->segments[i].offset != b->segments[i].offset)
+        if (!segment_alike(&a->segments[i], &b->segments[i]) ||
+            a->segments[i].offset != b->segments[i].offset)
             return false;
     return a->weight_count == b->weight_count && a->state_count == b->state_count;
 }
@@ -222,6 +245,6 @@ enum status net_copy(struct net *to, const struct net *source) {
         return STATUS_OK;
     }
     if (copy_segments(to, from) > 0) return STATUS_OK;
-    return status_fail(STATUS_FORMAT, "net %s has no parameters of the names and shapes of net %s", from->name,
-                       to->name);
+    return status_fail(STATUS_FORMAT, "net %s has no parameters of the names and shapes of net %s",
+                       from->name, to->name);
 }

@@ -7,7 +7,8 @@ static bool overlap(size_t a, size_t a_bytes, size_t b, size_t b_bytes) {
 }
 
 /* The span among the first `count` that is alive with `s` and in its way at `offset`, or NULL. */
-static const struct span *span_blocking(const struct span *spans, int count, const struct span *s, size_t offset) {
+static const struct span *span_blocking(const struct span *spans, int count, const struct span *s,
+                                        size_t offset) {
     for (int i = 0; i < count; i++) {
         const struct span *o = &spans[i];
         bool together = o->begin <= s->end && s->begin <= o->end;

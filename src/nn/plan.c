@@ -1,9 +1,10 @@
 /* Plans: memory for one way of running a net, and the loops that run it.
  *
- * Inference on a CPU sends the batch through the whole program in chunks, small enough that what lies between the layers
- * stays in the cache. Chunks are independent: with several threads each takes chunks of its own, with a
- * one-thread queue and an arena of its own. An operation's result for a sample does not depend on its batch, so
- * neither do a plan's. Training runs the whole batch step by step, since batch norm binds its samples. */
+ * Inference on a CPU sends the batch through the whole program in chunks, small enough that what lies between
+ * the layers stays in the cache. Chunks are independent: with several threads each takes chunks of its own,
+ * with a one-thread queue and an arena of its own. An operation's result for a sample does not depend on its
+ * batch, so neither do a plan's. Training runs the whole batch step by step, since batch norm binds its
+ * samples. */
 #include <string.h>
 
 #include "nn/nn.h"
@@ -17,7 +18,8 @@ enum {
     ROWS_STEP = 4, /* batches are rounded up to multiples, so that back ends see few shapes */
 };
 
-/* ---- which precision ------------------------------------------------------------------------------------ */
+/* ---- which precision ------------------------------------------------------------------------------------
+ */
 
 static bool cpu_has_bf16(void) {
 #if defined(__x86_64__)
@@ -34,7 +36,8 @@ static enum precision precision_choose(const struct net *net, enum precision wan
     return bf16 ? PRECISION_BF16 : PRECISION_F32;
 }
 
-/* ---- what each step needs ------------------------------------------------------------------------------- */
+/* ---- what each step needs -------------------------------------------------------------------------------
+ */
 
 static struct tensor gradients_of(struct net *net, int segment, bool always) {
     if (segment == NONE || (!always && net->segments[segment].flags & SEGMENT_FROZEN)) return tensor_none();
@@ -76,11 +79,13 @@ static void statistics_bind(struct plan *p) {
     }
 }
 
-/* Which gradients flow: from the outputs down to whatever learns. The first to write a gradient overwrites it. */
+/* Which gradients flow: from the outputs down to whatever learns. The first to write a gradient overwrites
+ * it. */
 static void backward_bind(struct plan *p) {
     const struct program *g = &p->program;
     bool *reached = MEM_NEW(bool, g->value_count);
-    for (int i = 0; i < p->net->output_count; i++) reached[g->output_value[i]] = true;
+    for (int i = 0; i < p->net->output_count; i++)
+        reached[g->output_value[i]] = true;
     for (int i = g->step_count - 1; i >= 0; i--) {
         const struct step *s = &g->steps[i];
         struct step_state *t = &p->states[i];
@@ -95,7 +100,8 @@ static void backward_bind(struct plan *p) {
     mem_free(reached);
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------
+ */
 
 static size_t value_bytes(const struct value *v, int batch) {
     return (v->count * dtype_size(v->dtype) * (size_t)batch + 63) / 64 * 64;
@@ -115,8 +121,8 @@ static struct span *layout_add(struct layout *l, size_t *target, size_t bytes, i
     return s;
 }
 
-/* The last time value v is read: forwards by steps above it, backwards by itself and by them. Step i runs forwards at
- * time i and backwards at 2 steps - 1 - i. */
+/* The last time value v is read: forwards by steps above it, backwards by itself and by them. Step i runs
+ * forwards at time i and backwards at 2 steps - 1 - i. */
 static int value_end(const struct plan *p, int v) {
     const struct program *g = &p->program;
     int end = 0;
@@ -127,7 +133,8 @@ static int value_end(const struct plan *p, int v) {
         bool parameters = tensor_is(p->states[i].dw) || s->kind == STEP_POOL;
         if (s->x == v || s->r == v || s->y == v) end = end > i ? end : i;
         if (train && s->x == v && parameters && back > end) end = back;
-        if (train && s->y == v && (s->act != ACTIVATION_NONE || s->kind == STEP_POOL) && back > end) end = back;
+        if (train && s->y == v && (s->act != ACTIVATION_NONE || s->kind == STEP_POOL) && back > end)
+            end = back;
     }
     return end;
 }
@@ -143,7 +150,8 @@ static void layout_gradients(struct layout *l, struct plan *p, int batch) {
             int v = written[k];
             if (v == NONE) continue;
             int maker = 0; /* learns, so a step made it */
-            while (g->steps[maker].y != v) maker++;
+            while (g->steps[maker].y != v)
+                maker++;
             layout_add(l, &p->gradients[v].offset, value_bytes(&g->values[v], batch), now,
                        2 * g->step_count - 1 - maker);
         }
@@ -164,7 +172,8 @@ static size_t arena_layout(struct plan *p, int batch) {
     }
     if (p->mode == PLAN_TRAIN) layout_gradients(&l, p, batch);
     size_t bytes = placement_solve(l.spans, l.count);
-    for (int i = 0; i < l.count; i++) *l.targets[i] = l.spans[i].offset;
+    for (int i = 0; i < l.count; i++)
+        *l.targets[i] = l.spans[i].offset;
     mem_free(l.spans);
     mem_free(l.targets);
     return bytes;
@@ -197,7 +206,8 @@ static int chunk_choose(struct plan *p) {
     if (p->mode == PLAN_TRAIN || p->net->device->kind != DEVICE_CPU) return p->max_batch;
     size_t each = arena_layout(p, 1);
     int chunk = CHUNK_MAX;
-    while (chunk > CHUNK_MIN && each * (size_t)chunk > CHUNK_BYTES) chunk /= 2;
+    while (chunk > CHUNK_MIN && each * (size_t)chunk > CHUNK_BYTES)
+        chunk /= 2;
     return chunk < p->max_batch ? chunk : p->max_batch;
 }
 
@@ -216,14 +226,16 @@ static enum status lanes_create(struct plan *p) {
 static enum status memory_check(const struct plan *p) {
     size_t free_bytes = p->net->device->kind == DEVICE_CPU ? mem_available() : 0;
     if (free_bytes == 0 || p->arena_bytes <= free_bytes) return STATUS_OK;
-    return status_fail(STATUS_MEMORY,
-                       "net %s: activations of %d samples take %zu MB, but %zu MB are free: take a smaller batch",
-                       p->net->name, p->max_batch, p->arena_bytes >> 20, free_bytes >> 20);
+    return status_fail(
+        STATUS_MEMORY,
+        "net %s: activations of %d samples take %zu MB, but %zu MB are free: take a smaller batch",
+        p->net->name, p->max_batch, p->arena_bytes >> 20, free_bytes >> 20);
 }
 
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
                         int max_batch, struct plan **out) {
-    ENSURE(net->device && q->device == net->device, "net %s is not committed to the queue's device", net->name);
+    ENSURE(net->device && q->device == net->device, "net %s is not committed to the queue's device",
+           net->name);
     ENSURE(max_batch > 0, "net %s: a plan for %d samples", net->name, max_batch);
     struct plan *p = *out = MEM_NEW(struct plan, 1);
     p->net = net;
@@ -236,7 +248,8 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     p->states = MEM_NEW(struct step_state, p->program.step_count);
     p->places = MEM_NEW(struct place, p->program.value_count);
     p->gradients = MEM_NEW(struct place, p->program.value_count);
-    for (int i = 0; i < p->program.step_count; i++) step_bind(p, i);
+    for (int i = 0; i < p->program.step_count; i++)
+        step_bind(p, i);
     if (mode == PLAN_TRAIN) backward_bind(p);
     p->chunk = chunk_choose(p);
     p->arena_bytes = arena_layout(p, p->chunk);
@@ -270,10 +283,12 @@ void plan_free(struct plan *p) {
     mem_free(p);
 }
 
-/* ---- running -------------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------------------
+ */
 
 static void program_forward(const struct frame *f) {
-    for (int i = 0; i < f->plan->program.step_count; i++) step_forward(f, i);
+    for (int i = 0; i < f->plan->program.step_count; i++)
+        step_forward(f, i);
 }
 
 /* Rows that are run for n samples from `start`: rounded up as far as the plan's memory goes. */
@@ -330,14 +345,22 @@ void plan_backward(struct plan *p, int n) {
     ENSURE(p->mode == PLAN_TRAIN, "net %s: plan_backward of an inference plan", p->net->name);
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
     struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
-    for (int i = p->program.step_count - 1; i >= 0; i--) step_backward(&f, i);
+    for (int i = p->program.step_count - 1; i >= 0; i--)
+        step_backward(&f, i);
 }
 
-/* ---- access --------------------------------------------------------------------------------------------- */
+/* ---- access ---------------------------------------------------------------------------------------------
+ */
 
-int plan_batch(const struct plan *p) { return p->max_batch; }
-enum precision plan_precision(const struct plan *p) { return p->precision; }
-size_t plan_memory(const struct plan *p) { return p->arena_bytes * (size_t)p->lane_count + p->fixed_bytes; }
+int plan_batch(const struct plan *p) {
+    return p->max_batch;
+}
+enum precision plan_precision(const struct plan *p) {
+    return p->precision;
+}
+size_t plan_memory(const struct plan *p) {
+    return p->arena_bytes * (size_t)p->lane_count + p->fixed_bytes;
+}
 
 struct tensor plan_input(struct plan *p, const char *name) {
     for (int i = 0; i < p->net->node_count; i++) {
@@ -363,12 +386,13 @@ struct tensor plan_output(struct plan *p, const char *name) {
 struct tensor plan_output_gradient(struct plan *p, const char *name) {
     ENSURE(p->mode == PLAN_TRAIN, "net %s: gradients of an inference plan", p->net->name);
     int i = output_find(p, name);
-    return node_tensor(&p->net->nodes[p->net->outputs[i].node], p->gradients[p->program.output_value[i]].fixed,
-                       DTYPE_F32, p->max_batch);
+    return node_tensor(&p->net->nodes[p->net->outputs[i].node],
+                       p->gradients[p->program.output_value[i]].fixed, DTYPE_F32, p->max_batch);
 }
 
 size_t plan_read_node(struct plan *p, int node, int n, float *host) {
-    ENSURE(node >= 0 && node < p->net->node_count && n <= p->max_batch, "net %s: node %d", p->net->name, node);
+    ENSURE(node >= 0 && node < p->net->node_count && n <= p->max_batch, "net %s: node %d", p->net->name,
+           node);
     int v = p->program.node_value[node];
     if (v == NONE || (p->mode == PLAN_INFER && !p->places[v].fixed)) return 0;
     struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
@@ -379,7 +403,8 @@ size_t plan_read_node(struct plan *p, int node, int n, float *host) {
     } else {
         uint16_t *half = MEM_NEW(uint16_t, count);
         queue_download(p->queue, half, t);
-        for (size_t i = 0; i < count; i++) host[i] = bf16_to_float(half[i]);
+        for (size_t i = 0; i < count; i++)
+            host[i] = bf16_to_float(half[i]);
         mem_free(half);
     }
     return count / (size_t)n;

@@ -1,4 +1,5 @@
-/* Running a program: one step forwards, one step backwards. No allocation, no decision that the plan has not made. */
+/* Running a program: one step forwards, one step backwards. No allocation, no decision that the plan has not
+ * made. */
 #include "nn/nn.h"
 
 /* Memory at a place for the frame's rows; `row` bytes a sample. */
@@ -36,8 +37,11 @@ static struct tensor flat_gradient(const struct frame *f, int v) {
     return tensor_2(value_at(f, f->plan->gradients, v), value->dtype, f->n, (int)value->count);
 }
 
-/* The shape of a step's input and of its output, as its own node sees them: values may be seen flattened by others. */
-static int input_node(const struct frame *f, const struct step *s) { return f->plan->net->nodes[s->node].a; }
+/* The shape of a step's input and of its output, as its own node sees them: values may be seen flattened by
+ * others. */
+static int input_node(const struct frame *f, const struct step *s) {
+    return f->plan->net->nodes[s->node].a;
+}
 
 void step_forward(const struct frame *f, int step) {
     const struct plan *p = f->plan;
@@ -55,9 +59,9 @@ void step_forward(const struct frame *f, int step) {
         break;
     case STEP_BATCHNORM:
         if (p->mode == PLAN_TRAIN)
-            op->batchnorm_train(q, frame_value(f, s->y, s->node), t->batch_mean, t->batch_rstd, t->mean, t->var,
-                                frame_value(f, s->x, s->node), t->w, t->b, frame_value(f, s->r, s->node), s->act,
-                                BATCHNORM_MOMENTUM, BATCHNORM_EPSILON);
+            op->batchnorm_train(q, frame_value(f, s->y, s->node), t->batch_mean, t->batch_rstd, t->mean,
+                                t->var, frame_value(f, s->x, s->node), t->w, t->b,
+                                frame_value(f, s->r, s->node), s->act, BATCHNORM_MOMENTUM, BATCHNORM_EPSILON);
         else
             op->batchnorm_infer(q, frame_value(f, s->y, s->node), frame_value(f, s->x, s->node), t->w, t->b,
                                 t->mean, t->var, frame_value(f, s->r, s->node), s->act, BATCHNORM_EPSILON);
@@ -65,13 +69,19 @@ void step_forward(const struct frame *f, int step) {
     case STEP_BIAS:
         op->bias_forward(q, frame_value(f, s->y, s->node), frame_value(f, s->x, s->node), t->b, s->act);
         break;
-    case STEP_ACTIVATION: op->activation_forward(q, flat_value(f, s->y), flat_value(f, s->x), s->act); break;
-    case STEP_ADD: op->add_forward(q, flat_value(f, s->y), flat_value(f, s->x), flat_value(f, s->r), s->act); break;
+    case STEP_ACTIVATION:
+        op->activation_forward(q, flat_value(f, s->y), flat_value(f, s->x), s->act);
+        break;
+    case STEP_ADD:
+        op->add_forward(q, flat_value(f, s->y), flat_value(f, s->x), flat_value(f, s->r), s->act);
+        break;
     case STEP_POOL:
         op->pool_forward(q, frame_value(f, s->y, s->node), frame_value(f, s->x, input_node(f, s)),
                          p->net->nodes[s->node].pooling);
         break;
-    case STEP_COPY: op->scale(q, flat_value(f, s->y), flat_value(f, s->x), 1.0f, false); break;
+    case STEP_COPY:
+        op->scale(q, flat_value(f, s->y), flat_value(f, s->x), 1.0f, false);
+        break;
     }
 }
 
@@ -92,7 +102,8 @@ static void layer_backward(const struct frame *f, const struct step *s, const st
     }
     dy = frame_gradient(f, s->y, s->node);
     if (tensor_is(t->db)) op->bias_backward(q, t->db, dy);
-    if (tensor_is(t->dw)) op->conv_backward_weights(q, t->dw, frame_value(f, s->x, input_node(f, s)), dy, t->conv);
+    if (tensor_is(t->dw))
+        op->conv_backward_weights(q, t->dw, frame_value(f, s->x, input_node(f, s)), dy, t->conv);
     if (t->want_x)
         op->conv_backward_data(q, frame_gradient(f, s->x, input_node(f, s)), dy, t->w, t->conv, t->add_x);
 }
@@ -105,7 +116,8 @@ static void batchnorm_backward(const struct frame *f, const struct step *s, cons
     if (t->add_x) dx = node_tensor(&f->plan->net->nodes[node], f->arena + t->scratch, x->dtype, f->n);
     q->op->batchnorm_backward(q, dx, t->want_r ? frame_gradient(f, s->r, node) : tensor_none(), t->dw, t->db,
                               frame_gradient(f, s->y, node), frame_value(f, s->y, node),
-                              frame_value(f, s->x, node), t->w, t->batch_mean, t->batch_rstd, s->act, t->add_r);
+                              frame_value(f, s->x, node), t->w, t->batch_mean, t->batch_rstd, s->act,
+                              t->add_r);
     if (t->add_x) q->op->scale(q, frame_gradient(f, s->x, node), dx, 1.0f, true);
 }
 
@@ -134,10 +146,18 @@ void step_backward(const struct frame *f, int step) {
     if (!t->backward) return;
     switch (s->kind) {
     case STEP_CONV:
-    case STEP_LINEAR: layer_backward(f, s, t); break;
-    case STEP_BATCHNORM: batchnorm_backward(f, s, t); break;
-    case STEP_BIAS: bias_backward(f, s, t); break;
-    case STEP_ADD: add_backward(f, s, t); break;
+    case STEP_LINEAR:
+        layer_backward(f, s, t);
+        break;
+    case STEP_BATCHNORM:
+        batchnorm_backward(f, s, t);
+        break;
+    case STEP_BIAS:
+        bias_backward(f, s, t);
+        break;
+    case STEP_ADD:
+        add_backward(f, s, t);
+        break;
     case STEP_ACTIVATION:
         if (t->want_x)
             q->op->activation_backward(q, flat_gradient(f, s->x), flat_gradient(f, s->y), flat_value(f, s->y),
@@ -145,9 +165,10 @@ void step_backward(const struct frame *f, int step) {
         break;
     case STEP_POOL:
         if (t->want_x)
-            q->op->pool_backward(q, frame_gradient(f, s->x, input_node(f, s)), frame_gradient(f, s->y, s->node),
-                                 frame_value(f, s->y, s->node), frame_value(f, s->x, input_node(f, s)),
-                                 p->net->nodes[s->node].pooling, t->add_x);
+            q->op->pool_backward(q, frame_gradient(f, s->x, input_node(f, s)),
+                                 frame_gradient(f, s->y, s->node), frame_value(f, s->y, s->node),
+                                 frame_value(f, s->x, input_node(f, s)), p->net->nodes[s->node].pooling,
+                                 t->add_x);
         break;
     case STEP_COPY:
         if (t->want_x) q->op->scale(q, flat_gradient(f, s->x), flat_gradient(f, s->y), 1.0f, t->add_x);

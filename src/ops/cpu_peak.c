@@ -11,13 +11,15 @@ enum { CHAINS = 12 };
 static float multiply_adds(int rounds) {
     lanes sum[CHAINS], factor = {0}, sum_all = {0};
     factor += 0.999f;
-    for (int i = 0; i < CHAINS; i++) sum[i] = factor + (float)i;
+    for (int i = 0; i < CHAINS; i++)
+        sum[i] = factor + (float)i;
     for (int round = 0; round < rounds; round++)
         for (int i = 0; i < CHAINS; i++) {
             sum[i] = sum[i] * factor + factor;
             __asm__ volatile("" : "+v"(sum[i])); /* neither folded nor kept in memory */
         }
-    for (int i = 0; i < CHAINS; i++) sum_all += sum[i];
+    for (int i = 0; i < CHAINS; i++)
+        sum_all += sum[i];
     return sum_all[0];
 }
 
@@ -34,4 +36,6 @@ static double peak_f32(void) {
     return best;
 }
 
-double cpu_peak_flops(enum dtype dtype) { return dtype == DTYPE_F32 ? peak_f32() : 0.0; }
+double cpu_peak_flops(enum dtype dtype) {
+    return dtype == DTYPE_F32 ? peak_f32() : 0.0;
+}

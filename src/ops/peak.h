@@ -4,8 +4,8 @@
 
 #include "tengen/tensor.h"
 
-/* Operations a second of one core in independent multiply-adds: vectors for F32, matrix tiles (AMX) for BF16 where there
- * are any, else 0. Takes some 50 ms. */
+/* Operations a second of one core in independent multiply-adds: vectors for F32, matrix tiles (AMX) for BF16
+ * where there are any, else 0. Takes some 50 ms. */
 double cpu_peak_flops(enum dtype dtype);
 
 #endif

@@ -136,7 +136,7 @@ void child_stop(struct child *c, double grace) {
 
 /* Takes what stderr holds; keeps the last bytes. */
 static void drain_complaints(struct child *c) {
-    char bytes[512];
+    char bytes[sizeof c->complaint / 2];
     for (ssize_t got; c->err >= 0 && (got = read(c->err, bytes, sizeof bytes)) != 0;) {
         if (got < 0) {
             if (errno == EINTR) continue;

@@ -38,7 +38,8 @@ static void put_segment(struct checkpoint_writer *w, const char *group, const st
 }
 
 /* Slabs travel over a queue of their own; the caller has waited for the one that learns. */
-static void put_optimiser(struct checkpoint_writer *w, const char *group, struct net *net, struct optimiser *o) {
+static void put_optimiser(struct checkpoint_writer *w, const char *group, struct net *net,
+                          struct optimiser *o) {
     struct queue *q;
     char name[PATH_LENGTH];
     if (queue_open(net_device(net), 1, &q) != STATUS_OK) {
@@ -68,7 +69,8 @@ static void mark_group(struct checkpoint_writer *w, const char *group, const cha
     if (id >= 0) H5Gclose(id);
 }
 
-void checkpoint_put_net(struct checkpoint_writer *w, const char *group, struct net *net, struct optimiser *optimiser) {
+void checkpoint_put_net(struct checkpoint_writer *w, const char *group, struct net *net,
+                        struct optimiser *optimiser) {
     float *host = MEM_NEW(float, largest_segment(net));
     for (int i = 0; i < net_segments(net) && w->status == STATUS_OK; i++) {
         net_read(net, i, host);
@@ -79,7 +81,8 @@ void checkpoint_put_net(struct checkpoint_writer *w, const char *group, struct n
     if (optimiser) put_optimiser(w, group, net, optimiser);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------------------
+ */
 
 static enum status get_segment(struct checkpoint_reader *r, const char *group, const struct segment *segment,
                                float *values) {
@@ -108,7 +111,8 @@ static enum status read_optimiser(struct checkpoint_reader *r, const char *group
     return STATUS_OK;
 }
 
-static enum status read_segments(struct checkpoint_reader *r, const char *group, struct net *net, float *values) {
+static enum status read_segments(struct checkpoint_reader *r, const char *group, struct net *net,
+                                 float *values) {
     for (int i = 0; i < net_segments(net); i++) {
         TRY(get_segment(r, group, net_segment(net, i), values));
         values += net_segment(net, i)->count;
@@ -133,7 +137,8 @@ enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, s
                                struct optimiser *optimiser) {
     if (!checkpoint_has(r, group))
         return status_fail(STATUS_FORMAT, "%s: holds no network \"%s\"", r->path, group);
-    size_t count = 0, slab_count = optimiser ? (size_t)optimiser_slabs(optimiser) * tensor_count(net_weights(net)) : 0;
+    size_t count = 0,
+           slab_count = optimiser ? (size_t)optimiser_slabs(optimiser) * tensor_count(net_weights(net)) : 0;
     for (int i = 0; i < net_segments(net); i++)
         count += net_segment(net, i)->count;
     float *values = MEM_NEW(float, count), *slabs = MEM_NEW(float, slab_count);
@@ -151,7 +156,8 @@ enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, s
     return s;
 }
 
-/* ---- exports -------------------------------------------------------------------------------------------- */
+/* ---- exports --------------------------------------------------------------------------------------------
+ */
 
 struct export {
     struct checkpoint_reader *r;

@@ -1,5 +1,5 @@
-/* Reading checkpoints. Nothing in a file is believed before it has been looked at: each error says what the file
- * holds and what was needed. */
+/* Reading checkpoints. Nothing in a file is believed before it has been looked at: each error says what the
+ * file holds and what was needed. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 static enum status damaged(const char *path, const char *what) {
     char reason[256];
     hdf5_reason(reason, sizeof reason);
-    return status_fail(STATUS_FORMAT, "%s: truncated or damaged (%s: %s); use an earlier checkpoint", path, what, reason);
+    return status_fail(STATUS_FORMAT, "%s: truncated or damaged (%s: %s); use an earlier checkpoint", path,
+                       what, reason);
 }
 
 static enum status open_file(struct checkpoint_reader *r) {
@@ -39,11 +40,13 @@ static enum status read_header(struct checkpoint_reader *r) {
         !hdf5_get_attribute_long(r->file, "format_version", &version))
         return damaged(r->path, "attributes");
     if (version > FORMAT_VERSION)
-        return status_fail(STATUS_USAGE,
-                           "%s: is in the newer format %lld, written by tengen %s; this is tengen %s, which reads up to "
-                           "format %d: use the newer program",
-                           r->path, (long long)version, r->version, version_number(), FORMAT_VERSION);
-    if (!hdf5_get_attribute_text(r->file, "kind", r->kind, sizeof r->kind)) return damaged(r->path, "attributes");
+        return status_fail(
+            STATUS_USAGE,
+            "%s: is in the newer format %lld, written by tengen %s; this is tengen %s, which reads up to "
+            "format %d: use the newer program",
+            r->path, (long long)version, r->version, version_number(), FORMAT_VERSION);
+    if (!hdf5_get_attribute_text(r->file, "kind", r->kind, sizeof r->kind))
+        return damaged(r->path, "attributes");
     return checkpoint_get_text(r, "config", &r->config);
 }
 
@@ -70,9 +73,15 @@ void checkpoint_close(struct checkpoint_reader *r) {
     mem_free(r);
 }
 
-const char *checkpoint_kind(const struct checkpoint_reader *r) { return r->kind; }
-const char *checkpoint_config(const struct checkpoint_reader *r) { return r->config; }
-const char *checkpoint_version(const struct checkpoint_reader *r) { return r->version; }
+const char *checkpoint_kind(const struct checkpoint_reader *r) {
+    return r->kind;
+}
+const char *checkpoint_config(const struct checkpoint_reader *r) {
+    return r->config;
+}
+const char *checkpoint_version(const struct checkpoint_reader *r) {
+    return r->version;
+}
 
 /* Every group on the way is asked for, since asking below a missing one is an error to the library. */
 bool checkpoint_has(struct checkpoint_reader *r, const char *name) {
@@ -103,8 +112,8 @@ static void set_close(struct set *d) {
 static enum status set_open(struct checkpoint_reader *r, const char *name, struct set *d) {
     *d = (struct set){.id = H5I_INVALID_HID, .type = H5I_INVALID_HID, .count = 1};
     if (!checkpoint_has(r, name))
-        return status_fail(STATUS_FORMAT, "%s: data set %s is missing (the file is of kind \"%s\")", r->path, name,
-                           r->kind);
+        return status_fail(STATUS_FORMAT, "%s: data set %s is missing (the file is of kind \"%s\")", r->path,
+                           name, r->kind);
     d->id = H5Dopen2(r->file, name, H5P_DEFAULT);
     if (d->id < 0) return damaged(r->path, name);
     d->type = H5Dget_type(d->id);
@@ -143,8 +152,8 @@ static const char *type_text(hid_t type, char text[16]) {
 }
 
 /* Reads a data set of exactly this type and shape. */
-static enum status get(struct checkpoint_reader *r, const char *name, hid_t file_type, hid_t memory_type, int rank,
-                       const int64_t *dims, void *data) {
+static enum status get(struct checkpoint_reader *r, const char *name, hid_t file_type, hid_t memory_type,
+                       int rank, const int64_t *dims, void *data) {
     struct set d;
     TRY(set_open(r, name, &d));
     bool same = H5Tequal(d.type, file_type) > 0 && d.rank == rank;
@@ -155,7 +164,8 @@ static enum status get(struct checkpoint_reader *r, const char *name, hid_t file
         char has[160], needed[160], type[16];
         hdf5_shape_text(type_text(d.type, type), d.rank, d.dims, has, sizeof has);
         hdf5_shape_text(type_text(file_type, type), rank, dims, needed, sizeof needed);
-        s = status_fail(STATUS_FORMAT, "%s: data set %s is %s, but the config asks for %s", r->path, name, has, needed);
+        s = status_fail(STATUS_FORMAT, "%s: data set %s is %s, but the config asks for %s", r->path, name,
+                        has, needed);
     } else if (d.count && H5Dread(d.id, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) {
         s = damaged(r->path, name);
     }

@@ -26,11 +26,14 @@ static enum status check_space(const struct checkpoint_writer *w, size_t bytes) 
         /* 0 is "unknown" as well as "full"; a full disk then fails in the write. */
         return STATUS_OK;
     }
-    return status_fail(STATUS_IO, "%s: the disk is full: %.1f MB more are needed, %.1f MB are free; make room", w->path,
+    return status_fail(STATUS_IO,
+                       "%s: the disk is full: %.1f MB more are needed, %.1f MB are free; make room", w->path,
                        (double)(bytes + SPACE_MARGIN) * 1e-6, (double)space * 1e-6);
 }
 
-void writer_fail_status(struct checkpoint_writer *w, enum status s) { fail(w, s); }
+void writer_fail_status(struct checkpoint_writer *w, enum status s) {
+    fail(w, s);
+}
 
 void writer_fail(struct checkpoint_writer *w, const char *name) {
     char reason[256];
@@ -80,10 +83,11 @@ enum status checkpoint_create(const char *path, const char *kind, const char *co
     return STATUS_OK;
 }
 
-/* Makes and fills one data set. Times are left out, so that equal content makes equal files; space is not filled with
- * zeros first, since all of it is written. */
-static void put(struct checkpoint_writer *w, const char *name, hid_t file_type, hid_t memory_type, size_t item_bytes,
-                int rank, const int64_t *dims, const void *data, const char *attribute, const char *attribute_text) {
+/* Makes and fills one data set. Times are left out, so that equal content makes equal files; space is not
+ * filled with zeros first, since all of it is written. */
+static void put(struct checkpoint_writer *w, const char *name, hid_t file_type, hid_t memory_type,
+                size_t item_bytes, int rank, const int64_t *dims, const void *data, const char *attribute,
+                const char *attribute_text) {
     if (w->status != STATUS_OK) return;
     ENSURE(rank >= 0 && rank <= CHECKPOINT_RANK, "data set %s has rank %d", name, rank);
     hsize_t extent[CHECKPOINT_RANK] = {0};
@@ -109,8 +113,8 @@ static void put(struct checkpoint_writer *w, const char *name, hid_t file_type, 
     H5Sclose(space);
 }
 
-void checkpoint_put(struct checkpoint_writer *w, const char *name, enum dtype type, int rank, const int64_t *dims,
-                    const void *data, const char *layout) {
+void checkpoint_put(struct checkpoint_writer *w, const char *name, enum dtype type, int rank,
+                    const int64_t *dims, const void *data, const char *layout) {
     /* A bf16 is stored as its bits, and says so. */
     bool bits = type == DTYPE_BF16;
     put(w, name, hdf5_file_type(type), hdf5_memory_type(type), dtype_size(type), rank, dims, data,

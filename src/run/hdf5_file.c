@@ -7,7 +7,8 @@ void hdf5_begin(void) {
     static bool begun;
     if (begun) return;
     begun = true;
-    /* After a write that failed (a full disk), the library's cleaning up at exit would try once more and print. */
+    /* After a write that failed (a full disk), the library's cleaning up at exit would try once more and
+     * print. */
     H5dont_atexit();
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -56,20 +57,28 @@ const char *hdf5_reason(char *text, size_t size) {
 
 hid_t hdf5_file_type(enum dtype type) {
     switch (type) {
-    case DTYPE_F32: return H5T_IEEE_F32LE;
-    case DTYPE_BF16: return H5T_STD_U16LE; /* the bits; attribute "dtype" = "bf16" */
-    case DTYPE_U8: return H5T_STD_U8LE;
-    case DTYPE_I32: return H5T_STD_I32LE;
+    case DTYPE_F32:
+        return H5T_IEEE_F32LE;
+    case DTYPE_BF16:
+        return H5T_STD_U16LE; /* the bits; attribute "dtype" = "bf16" */
+    case DTYPE_U8:
+        return H5T_STD_U8LE;
+    case DTYPE_I32:
+        return H5T_STD_I32LE;
     }
     return H5I_INVALID_HID;
 }
 
 hid_t hdf5_memory_type(enum dtype type) {
     switch (type) {
-    case DTYPE_F32: return H5T_NATIVE_FLOAT;
-    case DTYPE_BF16: return H5T_NATIVE_UINT16;
-    case DTYPE_U8: return H5T_NATIVE_UINT8;
-    case DTYPE_I32: return H5T_NATIVE_INT32;
+    case DTYPE_F32:
+        return H5T_NATIVE_FLOAT;
+    case DTYPE_BF16:
+        return H5T_NATIVE_UINT16;
+    case DTYPE_U8:
+        return H5T_NATIVE_UINT8;
+    case DTYPE_I32:
+        return H5T_NATIVE_INT32;
     }
     return H5I_INVALID_HID;
 }
@@ -82,7 +91,8 @@ const char *hdf5_shape_text(const char *type, int rank, const int64_t *dims, cha
     return text;
 }
 
-static bool put_attribute(hid_t object, const char *name, hid_t file_type, hid_t memory_type, const void *value) {
+static bool put_attribute(hid_t object, const char *name, hid_t file_type, hid_t memory_type,
+                          const void *value) {
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = H5Acreate2(object, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT);
     bool good = attribute >= 0 && H5Awrite(attribute, memory_type, value) >= 0;

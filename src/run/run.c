@@ -51,15 +51,17 @@ enum status run_check_new(const char *dir) {
         char path[RUN_PATH];
         snprintf(path, sizeof path, "%s/%s", dir, signs[i]);
         if (file_exists(path))
-            return status_fail(STATUS_USAGE,
-                               "%s: holds a run already; go on with it by `tengen train --resume %s`, or choose "
-                               "another folder with run.dir=FOLDER",
-                               dir, dir);
+            return status_fail(
+                STATUS_USAGE,
+                "%s: holds a run already; go on with it by `tengen train --resume %s`, or choose "
+                "another folder with run.dir=FOLDER",
+                dir, dir);
     }
     return STATUS_OK;
 }
 
-/* Two processes in one directory would overwrite each other's checkpoints. File systems without locks pass. */
+/* Two processes in one directory would overwrite each other's checkpoints. File systems without locks pass.
+ */
 static enum status lock_dir(struct run *run) {
     int lock = open(run->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0) return status_fail(STATUS_IO, "%s: %s", run->dir, strerror(errno));

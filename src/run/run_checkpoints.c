@@ -72,16 +72,19 @@ static enum status probe(const char *path) {
     return s;
 }
 
-/* Only damage is passed over: a checkpoint of a newer program, or one that may not be read, is a fact to be told. */
+/* Only damage is passed over: a checkpoint of a newer program, or one that may not be read, is a fact to be
+ * told. */
 enum status run_find_checkpoint(const char *run_or_file, char *path, size_t size) {
-    if (!file_exists(run_or_file)) return status_fail(STATUS_IO, "%s: there is no such run or checkpoint", run_or_file);
+    if (!file_exists(run_or_file))
+        return status_fail(STATUS_IO, "%s: there is no such run or checkpoint", run_or_file);
     if (!file_is_folder(run_or_file)) {
         snprintf(path, size, "%s", run_or_file);
         return STATUS_OK;
     }
     struct checkpoint_list list;
     TRY(checkpoint_list_make(run_or_file, &list));
-    enum status s = status_fail(STATUS_IO, "%s: holds no checkpoint (%s/checkpoints/NUMBER.h5)", run_or_file, run_or_file);
+    enum status s = status_fail(STATUS_IO, "%s: holds no checkpoint (%s/checkpoints/NUMBER.h5)", run_or_file,
+                                run_or_file);
     for (int i = list.count - 1; i >= 0; i--) {
         s = probe(list.paths[i]);
         if (s == STATUS_OK) snprintf(path, size, "%s", list.paths[i]);
@@ -103,7 +106,8 @@ void run_prune_checkpoints(const struct run *run) {
     checkpoint_list_free(&list);
 }
 
-/* A checkpoint beyond the one that the run goes on from: a damaged one gives way, a good one is not overwritten. */
+/* A checkpoint beyond the one that the run goes on from: a damaged one gives way, a good one is not
+ * overwritten. */
 static enum status set_aside(const struct run *run, const char *path) {
     enum status s = probe(path);
     if (s == STATUS_FORMAT) {
@@ -115,10 +119,11 @@ static enum status set_aside(const struct run *run, const char *path) {
         mem_free(aside);
         return STATUS_OK;
     }
-    return status_fail(STATUS_USAGE,
-                       "%s: is newer than iteration %lld; resume %s to go on from the newest, or give this one a folder "
-                       "of its own with run.dir=FOLDER",
-                       path, (long long)run->iteration, run->dir);
+    return status_fail(
+        STATUS_USAGE,
+        "%s: is newer than iteration %lld; resume %s to go on from the newest, or give this one a folder "
+        "of its own with run.dir=FOLDER",
+        path, (long long)run->iteration, run->dir);
 }
 
 /* Temporary files are what a process left that was killed while it saved. */

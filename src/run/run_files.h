@@ -10,8 +10,8 @@ enum { RUN_PATH = 640 };
 
 /* Behind `struct run`: what is open in its directory. */
 struct run_files {
-    int lock;             /* descriptor of the directory; locked as long as it is open */
-    FILE *metrics;        /* opened with the first row */
+    int lock;                  /* descriptor of the directory; locked as long as it is open */
+    FILE *metrics;             /* opened with the first row */
     char *header[RUN_COLUMNS]; /* names of the columns after "iteration" and "seconds"; owned */
     int header_count;
     double seconds_before; /* trained by earlier processes of this run */

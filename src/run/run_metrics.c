@@ -55,7 +55,8 @@ enum status metrics_resume(struct run *run) {
         size_t length = (size_t)(end - line);
         if (keep == 0) {
             if (!read_header(run->files, line, length)) {
-                s = status_fail(STATUS_FORMAT, "%s: its first line is not the header of a run's metrics", path);
+                s = status_fail(STATUS_FORMAT, "%s: its first line is not the header of a run's metrics",
+                                path);
                 break;
             }
         } else {
@@ -88,8 +89,8 @@ static enum status write_failed(const char *path) {
     return status_fail(STATUS_IO, "%s: cannot write: %s", path, strerror(errno));
 }
 
-/* Opens the file for the first row of this process. Where a resumed run has new columns (another config), the old rows
- * are put aside. */
+/* Opens the file for the first row of this process. Where a resumed run has new columns (another config), the
+ * old rows are put aside. */
 static enum status open_metrics(struct run *run, const char *path) {
     struct run_files *f = run->files;
     bool fresh = f->header_count == 0;
@@ -125,7 +126,8 @@ enum status run_write_metrics(struct run *run) {
     metrics_path(run, path);
     if (!f->metrics) TRY(open_metrics(run, path));
     ENSURE(header_fits(run), "the algorithm has figures that its first iteration had not");
-    fprintf(f->metrics, "%lld,%.3f", (long long)run->iteration, f->seconds_before + clock_now() - run->started);
+    fprintf(f->metrics, "%lld,%.3f", (long long)run->iteration,
+            f->seconds_before + clock_now() - run->started);
     for (int i = 0; i < f->header_count; i++) {
         double value = metric_of(run, f->header[i]);
         fprintf(f->metrics, isnan(value) ? ",nan" : ",%.9g", value);

@@ -9,8 +9,9 @@ static volatile sig_atomic_t stop;
 
 /* Says at once that it was heard, since the iteration may take a while to end. */
 static void request_stop(int signal) {
-    static const char text[] = "\nstopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
-                               "without saving)\n";
+    static const char text[] =
+        "\nstopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
+        "without saving)\n";
     (void)signal;
     if (!stop) {
         ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
@@ -31,4 +32,6 @@ void run_catch_signals(void) {
     stop = 0;
 }
 
-bool run_stop_requested(void) { return stop; }
+bool run_stop_requested(void) {
+    return stop;
+}

@@ -1,5 +1,5 @@
-/* Every algorithm of algos.def: training 2N iterations equals training N, saving, loading and training N more, bit for
- * bit, and does not depend on the number of threads. */
+/* Every algorithm of algos.def: training 2N iterations equals training N, saving, loading and training N
+ * more, bit for bit, and does not depend on the number of threads. */
 #include <ftw.h>
 #include <hdf5.h>
 #include <unistd.h>
@@ -47,9 +47,11 @@ static herr_t compare(hid_t root, const char *name, const H5L_info_t *info, void
     if (about.type != H5O_TYPE_DATASET || strcmp(name, "config") == 0) return 0;
     hid_t a = H5Dopen2(root, name, H5P_DEFAULT), b = H5Dopen2(other, name, H5P_DEFAULT);
     if (b < 0) fail_msg("%s is missing", name);
-    hid_t type_a = H5Dget_type(a), type_b = H5Dget_type(b), space_a = H5Dget_space(a), space_b = H5Dget_space(b);
+    hid_t type_a = H5Dget_type(a), type_b = H5Dget_type(b), space_a = H5Dget_space(a),
+          space_b = H5Dget_space(b);
     if (H5Tequal(type_a, type_b) <= 0 || H5Sextent_equal(space_a, space_b) <= 0)
-        fail_msg("%s: shapes differ (%lld and %lld values)", name, (long long)H5Sget_simple_extent_npoints(space_a),
+        fail_msg("%s: shapes differ (%lld and %lld values)", name,
+                 (long long)H5Sget_simple_extent_npoints(space_a),
                  (long long)H5Sget_simple_extent_npoints(space_b));
     size_t bytes = H5Tget_size(type_a) * (size_t)H5Sget_simple_extent_npoints(space_a);
     char *data_a = mem_alloc(bytes, 1), *data_b = mem_alloc(bytes, 1);

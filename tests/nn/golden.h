@@ -28,7 +28,8 @@ static inline struct golden golden_read(const char *name) {
         snprintf(t->name, sizeof t->name, "%s", word);
         t->offset = total;
         t->count = 1;
-        while ((word = strtok(NULL, " \n"))) t->count *= (size_t)atoi(word);
+        while ((word = strtok(NULL, " \n")))
+            t->count *= (size_t)atoi(word);
         total += t->count;
     }
     g.data = MEM_NEW(float, total);
@@ -37,7 +38,9 @@ static inline struct golden golden_read(const char *name) {
     return g;
 }
 
-static inline void golden_free(struct golden *g) { mem_free(g->data); }
+static inline void golden_free(struct golden *g) {
+    mem_free(g->data);
+}
 
 static inline const struct golden_tensor *golden_find(const struct golden *g, const char *name) {
     for (int i = 0; i < g->count; i++)
@@ -47,7 +50,8 @@ static inline const struct golden_tensor *golden_find(const struct golden *g, co
 }
 
 /* NULL-safe: prefix may be "". */
-static inline const float *golden_data(const struct golden *g, const char *prefix, const char *name, size_t count) {
+static inline const float *golden_data(const struct golden *g, const char *prefix, const char *name,
+                                       size_t count) {
     char full[128];
     snprintf(full, sizeof full, "%s%s", prefix, name);
     const struct golden_tensor *t = golden_find(g, full);

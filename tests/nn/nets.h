@@ -1,4 +1,5 @@
-/* Networks and helpers that the tests of src/nn share. Everything runs on the CPU, where tensors are read in place. */
+/* Networks and helpers that the tests of src/nn share. Everything runs on the CPU, where tensors are read in
+ * place. */
 #ifndef TESTS_NN_NETS_H
 #define TESTS_NN_NETS_H
 
@@ -25,7 +26,8 @@ static inline void bed_close(struct bed *bed) {
     device_close(bed->device);
 }
 
-/* tools/make_goldens.py, class Mixed: strides, biases, both poolings, sums of two branches, an output that is read on. */
+/* tools/make_goldens.py, class Mixed: strides, biases, both poolings, sums of two branches, an output that is
+ * read on. */
 static inline struct net *net_mixed(struct device *device) {
     struct net *net = net_create("mixed");
     int x = net_input(net, "observation", 10, 10, 3);
@@ -61,10 +63,13 @@ static inline struct net *net_resnet(struct device *device, int blocks, int chan
 /* Standard normal numbers, the same for the same index. */
 static inline void fill_random(float *data, size_t count, uint64_t index) {
     struct rng r = rng_make(7, RNG_TEST, index);
-    for (size_t i = 0; i < count; i++) data[i] = rng_normal(&r);
+    for (size_t i = 0; i < count; i++)
+        data[i] = rng_normal(&r);
 }
 
-static inline void tensor_fill(struct tensor t, uint64_t index) { fill_random(t.data, tensor_count(t), index); }
+static inline void tensor_fill(struct tensor t, uint64_t index) {
+    fill_random(t.data, tensor_count(t), index);
+}
 
 /* Weights as at the start of a run, and running statistics and norms that are not trivial. */
 static inline void net_randomise(struct net *net, uint64_t seed) {
@@ -74,7 +79,8 @@ static inline void net_randomise(struct net *net, uint64_t seed) {
         if (s->rank != 1 && s->rank != 3) continue;
         float *w = MEM_NEW(float, s->count);
         fill_random(w, s->count, seed + (uint64_t)i);
-        for (size_t k = 0; k < s->count; k++) w[k] = s->fill == 1.0f ? 1.0f + 0.3f * fabsf(w[k]) : 0.3f * w[k];
+        for (size_t k = 0; k < s->count; k++)
+            w[k] = s->fill == 1.0f ? 1.0f + 0.3f * fabsf(w[k]) : 0.3f * w[k];
         net_write(net, i, w);
         mem_free(w);
     }

@@ -18,7 +18,8 @@ static void gradients_match(struct net *net, const struct golden *g) {
 }
 
 /* Forward and backward pass in training mode, running statistics, and inference after it. */
-static void net_matches(struct bed *bed, struct net *net, const char *name, int n, const char *const outputs[2]) {
+static void net_matches(struct bed *bed, struct net *net, const char *name, int n,
+                        const char *const outputs[2]) {
     struct golden g = golden_read(name);
     golden_load(&g, net);
     struct plan *train, *infer;
@@ -84,8 +85,8 @@ static void strides_biases_poolings_and_branches_match_pytorch(void **state) {
 }
 
 /* One step of the training below: cross-entropy and squared error, means over the batch; returns the loss. */
-static double train_step(struct queue *q, struct plan *plan, struct optimiser *o, struct tensor pi, struct tensor z,
-                         int n) {
+static double train_step(struct queue *q, struct plan *plan, struct optimiser *o, struct tensor pi,
+                         struct tensor z, int n) {
     float policy_loss[64], value_loss[64];
     double sum = 0;
     plan_forward(plan, n);
@@ -93,7 +94,8 @@ static double train_step(struct queue *q, struct plan *plan, struct optimiser *o
                          plan_output(plan, "policy"), pi, tensor_none(), tensor_none(), 1.0f / (float)n);
     q->op->squared_error(q, tensor_1(value_loss, DTYPE_F32, n), plan_output_gradient(plan, "value"),
                          plan_output(plan, "value"), z, tensor_none(), 1.0f / (float)n);
-    for (int i = 0; i < n; i++) sum += (double)policy_loss[i] + (double)value_loss[i];
+    for (int i = 0; i < n; i++)
+        sum += (double)policy_loss[i] + (double)value_loss[i];
     plan_backward(plan, n);
     optimiser_step(o, 0);
     return sum / n;

@@ -11,7 +11,8 @@ static double loss(struct plan *plan, const char *const *outputs, int count) {
         struct tensor y = plan_output(plan, outputs[i]);
         float *g = MEM_NEW(float, tensor_count(y));
         fill_random(g, tensor_count(y), 50 + (uint64_t)i);
-        for (size_t k = 0; k < tensor_count(y); k++) sum += (double)((float *)y.data)[k] * (double)g[k];
+        for (size_t k = 0; k < tensor_count(y); k++)
+            sum += (double)((float *)y.data)[k] * (double)g[k];
         mem_free(g);
     }
     return sum;
@@ -19,17 +20,19 @@ static double loss(struct plan *plan, const char *const *outputs, int count) {
 
 static void gradient_compute(struct plan *plan, const char *const *outputs, int count) {
     plan_forward(plan, N);
-    for (int i = 0; i < count; i++) tensor_fill(plan_output_gradient(plan, outputs[i]), 50 + (uint64_t)i);
+    for (int i = 0; i < count; i++)
+        tensor_fill(plan_output_gradient(plan, outputs[i]), 50 + (uint64_t)i);
     plan_backward(plan, N);
 }
 
-static double directional(struct net *net, struct plan *plan, const struct segment *s, const float *d, double h,
-                          const char *const *outputs, int count) {
+static double directional(struct net *net, struct plan *plan, const struct segment *s, const float *d,
+                          double h, const char *const *outputs, int count) {
     float *w = (float *)net_weights(net).data + s->offset, *kept = MEM_NEW(float, s->count);
     memcpy(kept, w, s->count * sizeof *w);
     double losses[2];
     for (int side = 0; side < 2; side++) {
-        for (size_t k = 0; k < s->count; k++) w[k] = (float)((double)kept[k] + (side ? h : -h) * (double)d[k]);
+        for (size_t k = 0; k < s->count; k++)
+            w[k] = (float)((double)kept[k] + (side ? h : -h) * (double)d[k]);
         net_touch(net);
         losses[side] = loss(plan, outputs, count);
     }
@@ -59,8 +62,8 @@ static void check(struct net *net, struct queue *q, const char *const *outputs, 
         double h = 1e-3 / sqrt((double)s->count);
         double found = directional(net, plan, s, d, h, outputs, count);
         if (fabs(found - expected) > 0.03 * sqrt(size) + 5e-3)
-            fail_msg("%s: %s: finite differences %g, gradient %g (norm %g)", net_name(net), s->name, found, expected,
-                     sqrt(size));
+            fail_msg("%s: %s: finite differences %g, gradient %g (norm %g)", net_name(net), s->name, found,
+                     expected, sqrt(size));
         mem_free(d);
     }
     plan_free(plan);
@@ -86,8 +89,8 @@ static void gradients_of_a_network_of_everything_are_its_slopes(void **state) {
     bed_close(&bed);
 }
 
-/* Batch norm before the activation before the convolution (He et al. 2016): the sum is read by a batch norm and by the
- * next sum, and the batch norm's gradient must be added to the other. */
+/* Batch norm before the activation before the convolution (He et al. 2016): the sum is read by a batch norm
+ * and by the next sum, and the batch norm's gradient must be added to the other. */
 static void gradients_of_a_preactivation_block_are_its_slopes(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
@@ -123,7 +126,8 @@ static void gradients_add_up_over_backward_passes(void **state) {
     float *once = MEM_NEW(float, count);
     memcpy(once, net_gradients(net).data, count * sizeof *once);
     gradient_compute(plan, outputs, 2);
-    for (size_t i = 0; i < count; i++) once[i] *= 2;
+    for (size_t i = 0; i < count; i++)
+        once[i] *= 2;
     assert_floats_near((float *)net_gradients(net).data, once, count, 1e-5, 1e-6);
     mem_free(once);
     plan_free(plan);
@@ -150,7 +154,8 @@ static void frozen_layers_get_no_gradient(void **state) {
         const struct segment *s = net_segment(net, i);
         const float *g = (const float *)net_gradients(net).data + s->offset;
         double size = 0;
-        for (size_t k = 0; k < s->count; k++) size += fabs((double)g[k]);
+        for (size_t k = 0; k < s->count; k++)
+            size += fabs((double)g[k]);
         assert_int_equal(size == 0, s->name[0] == 'b');
     }
     plan_free(plan);

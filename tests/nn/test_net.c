@@ -14,7 +14,8 @@ static void segments_with_equal_flags_lie_together(void **state) {
     for (int i = 0; i < net_segments(net); i++) {
         const struct segment *s = net_segment(net, i);
         assert_int_equal(s->offset % 16, 0);
-        if (s->flags == SEGMENT_DECAY && s->offset + s->count > decaying_end) decaying_end = s->offset + s->count;
+        if (s->flags == SEGMENT_DECAY && s->offset + s->count > decaying_end)
+            decaying_end = s->offset + s->count;
         if (s->flags == 0 && s->offset < others_begin) others_begin = s->offset;
     }
     assert_true(decaying_end <= others_begin);
@@ -44,7 +45,8 @@ static void parameters_and_operations_are_counted(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
     struct net *net = net_resnet(bed.device, 1, 8, 5, 3);
-    size_t parameters = 8 * 27 + 16 + 2 * (8 * 72 + 16) + (2 * 8 + 4) + (50 * 26 + 26) + (8 + 2) + (25 * 16 + 16) + 17;
+    size_t parameters =
+        8 * 27 + 16 + 2 * (8 * 72 + 16) + (2 * 8 + 4) + (50 * 26 + 26) + (8 + 2) + (25 * 16 + 16) + 17;
     assert_int_equal(net_parameters(net), parameters);
     double products = 25.0 * (8 * 27 + 2 * 8 * 72 + 3 * 8) + 50 * 26 + 25 * 16 + 16;
     assert_near(net_flops(net), 2 * products, 1e-12, 0);
@@ -200,7 +202,8 @@ static void a_policy_without_pass_refuses_one_more_action(void **state) {
     struct model_config config = config_resnet(1, 8, 8);
     snprintf(config.model, sizeof config.model, "alphago_policy");
     struct net *net;
-    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26}, bed.device, &net), STATUS_USAGE, "no pass");
+    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26}, bed.device, &net), STATUS_USAGE,
+                 "no pass");
     bed_close(&bed);
 }
 
@@ -244,7 +247,8 @@ static void a_net_is_printed_with_every_layer(void **state) {
     FILE *out = open_memstream(&text, &size);
     net_print(net, out);
     fclose(out);
-    static const char *const parts[] = {"conv 4x4 strided", "position bias", "sigmoid", "5x5x8", "output both"};
+    static const char *const parts[] = {"conv 4x4 strided", "position bias", "sigmoid", "5x5x8",
+                                        "output both"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(text, parts[i])) fail_msg("no %s in\n%s", parts[i], text);
     free(text);

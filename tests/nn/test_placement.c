@@ -20,7 +20,8 @@ static void spans_that_live_together_lie_apart(void **state) {
 static void a_chain_takes_two_places(void **state) {
     (void)state;
     struct span spans[10];
-    for (int i = 0; i < 10; i++) spans[i] = (struct span){1024, i, i + 1, 0};
+    for (int i = 0; i < 10; i++)
+        spans[i] = (struct span){1024, i, i + 1, 0};
     assert_int_equal(placement_solve(spans, 10), 2048);
 }
 

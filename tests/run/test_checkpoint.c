@@ -104,10 +104,11 @@ static void another_shape_or_type_is_refused_and_both_are_named(void **unused) {
     size_t size;
     assert_ok(save(path, 0));
     assert_ok(checkpoint_open(path, &r));
-    assert_fails(checkpoint_get(r, "net/fc.weight", DTYPE_F32, 2, (int64_t[]){COLUMNS, ROWS}, values), STATUS_FORMAT,
+    assert_fails(checkpoint_get(r, "net/fc.weight", DTYPE_F32, 2, (int64_t[]){COLUMNS, ROWS}, values),
+                 STATUS_FORMAT,
                  "checkpoint.h5: data set net/fc.weight is f32[700,5], but the config asks for f32[5,700]");
-    assert_fails(checkpoint_get(r, "net/fc.weight", DTYPE_I32, 2, (int64_t[]){ROWS, COLUMNS}, values), STATUS_FORMAT,
-                 "i32[700,5]");
+    assert_fails(checkpoint_get(r, "net/fc.weight", DTYPE_I32, 2, (int64_t[]){ROWS, COLUMNS}, values),
+                 STATUS_FORMAT, "i32[700,5]");
     assert_fails(checkpoint_get(r, "net/fc.bias", DTYPE_F32, 1, (int64_t[]){5}, values), STATUS_FORMAT,
                  "data set net/fc.bias is missing");
     assert_fails(checkpoint_get_long(r, "state/double", &number), STATUS_FORMAT, "f64[]");

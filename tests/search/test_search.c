@@ -26,7 +26,8 @@ static struct search_config defaults(void) {
 static void *position_after(const struct game *g, const int *actions, int count) {
     void *p = position_create(g);
     g->start(g, p);
-    for (int i = 0; i < count; i++) g->play(g, p, actions[i]);
+    for (int i = 0; i < count; i++)
+        g->play(g, p, actions[i]);
     return p;
 }
 
@@ -76,7 +77,8 @@ static void a_win_in_one_is_found_and_proved(void **state) {
     game_free(g);
 }
 
-/* Random tic-tac-toe positions: what the solver proves is what minimax says, and with many simulations it proves all. */
+/* Random tic-tac-toe positions: what the solver proves is what minimax says, and with many simulations it
+ * proves all. */
 static void proved_values_are_those_of_minimax(void **state) {
     (void)state;
     struct game *g = open_game("tictactoe");
@@ -91,7 +93,8 @@ static void proved_values_are_those_of_minimax(void **state) {
         for (int i = 0; i < 4; i++) {
             int a;
             g->legal(g, p, legal);
-            do a = (int)rng_below(&rng, (uint32_t)g->actions);
+            do
+                a = (int)rng_below(&rng, (uint32_t)g->actions);
             while (!legal[a]);
             g->play(g, p, a);
         }
@@ -112,7 +115,8 @@ static void proved_values_are_those_of_minimax(void **state) {
 static void connect4_blocks_a_threat(void **state) {
     (void)state;
     struct game *g = open_game("connect4");
-    const int moves[] = {3, 3, 4, 4, 2}; /* first player has 2 3 4 in the bottom row, open on both sides: lost */
+    const int moves[] = {3, 3, 4, 4,
+                         2}; /* first player has 2 3 4 in the bottom row, open on both sides: lost */
     void *p = position_after(g, moves, 5);
     struct search_config c = defaults();
     struct search *s = search_create(g, &c);
