@@ -24,7 +24,7 @@ if compgen -G "$run/checkpoints/*.h5" >/dev/null; then
 else
     "$tengen" train configs/alphazero_go7.ini run.dir="$run"
 fi
-"$tengen" export "$run" "$run/weights.h5"
+"$tengen" export "$run" "$run/weights.h5" --force
 
 echo
 echo "== what was learned =="
@@ -39,6 +39,6 @@ cat <<EOF
 
 Play against it with any program that speaks GTP (Sabaki, GoGui, q5Go, ...); the command for its engine list is
     $PWD/$tengen gtp --weights $PWD/$run/weights.h5
-The stronger network that the repository ships, trained for an hour in the same way:
+The network that the repository ships, trained in the same way:
     $PWD/$tengen gtp --weights $PWD/models/go7.h5
 EOF

@@ -9,7 +9,7 @@
 #include "tengen/selfplay.h"
 
 struct selfplay_bench {
-    long blocks, channels, size, games, group, threads;
+    long blocks, channels, size, games, group, threads, simulations;
     double seconds;
     enum precision precision;
 };
@@ -40,7 +40,9 @@ static enum status with_network(const struct report *report, const struct selfpl
     config_defaults(search_config_keys, &search);
     config.games = (int)b->games;
     config.group = (int)b->group;
-    config.moves = 1;
+    config.full_probability = 1;
+    config.moves = 2; /* short rounds: the clock is looked at between them */
+    search.simulations = config.fast_simulations = (int)b->simulations;
     struct evaluator *e;
     TRY(net_evaluator_create(net, device, config.games / config.group, 1, config.group, b->precision, &e));
     struct pool *pool = pool_create((int)b->threads);
@@ -85,11 +87,28 @@ static enum status search_overhead(const struct report *report) {
     return STATUS_OK;
 }
 
+static enum status read_precision(struct options *o, enum precision *precision) {
+    static const char *const names[] = {"auto", "f32", "bf16"};
+    static const enum precision values[] = {PRECISION_AUTO, PRECISION_F32, PRECISION_BF16};
+    const char *text = option_text(o, "precision", "auto");
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *precision = values[i];
+        return STATUS_OK;
+    }
+    return status_fail(STATUS_USAGE, "--precision %s: is none of auto, f32, bf16", text);
+}
+
 static enum status bench_selfplay_run(const struct report *report, int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
-    struct selfplay_bench b = {
-        .blocks = 10, .channels = 128, .size = 19, .games = 128, .group = 64, .seconds = 20};
+    struct selfplay_bench b = {.blocks = 10,
+                               .channels = 128,
+                               .size = 19,
+                               .games = 128,
+                               .group = 64,
+                               .simulations = 32,
+                               .seconds = 20};
     const char *device_name = option_text(&o, "device", "auto");
     TRY(option_long(&o, "blocks", &b.blocks, 0, 200));
     TRY(option_long(&o, "channels", &b.channels, 1, 4096));
@@ -97,11 +116,12 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(option_long(&o, "games", &b.games, 1, 65536));
     TRY(option_long(&o, "group", &b.group, 1, 4096));
     TRY(option_long(&o, "threads", &b.threads, 0, 4096));
+    TRY(option_long(&o, "simulations", &b.simulations, 1, 1000000));
     TRY(option_double(&o, "seconds", &b.seconds, 0.1, 36000));
+    TRY(read_precision(&o, &b.precision));
     TRY(option_done(&o));
     if (b.games % b.group)
         return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);
-    b.precision = PRECISION_AUTO;
     TRY(search_overhead(report));
     struct model_config config;
     struct game_config game_config;
@@ -130,9 +150,13 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
 const struct bench bench_selfplay = {
     .name = "selfplay",
     .summary = "share of the network in the time of self-play; cost of a simulation",
-    .help = "  tengen bench selfplay [--blocks 10 --channels 128 --size 19 --games 128 --group 64 --threads "
-            "T --seconds S]\n"
-            "  A fresh network plays; network_share is the time inside network calls over the time of all "
-            "threads.\n",
+    .help =
+        "  tengen bench selfplay [--blocks 10] [--channels 128] [--size 19] [--games 128] [--group 64]\n"
+        "                        [--simulations 32] [--threads T] [--precision auto|f32|bf16] [--seconds "
+        "20]\n"
+        "                        [--device D]\n"
+        "  A fresh network plays whole rounds for at least that many seconds. network_share is the time in\n"
+        "  network calls over the time of all threads; the rest is tree work, rules and waiting.\n"
+        "  search_overhead_7x7 is tree work and rules of one simulation on 7x7.\n",
     .run = bench_selfplay_run,
 };

@@ -32,7 +32,7 @@ struct match_setup {
 
 static enum status read_numbers(struct options *o, struct match_command *m) {
     long simulations = 200;
-    TRY(option_long(o, "games", &m->games, 1, 10000000));
+    TRY(option_long(o, "games", &m->games, 1, 1000000));
     TRY(option_long(o, "opening-moves", &m->opening_moves, 0, 1000));
     TRY(option_long(o, "seed", &m->seed, 0, 9000000000000000));
     TRY(option_long(o, "threads", &m->threads, 0, WORKERS_MAX));

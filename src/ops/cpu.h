@@ -46,7 +46,12 @@ void *cpu_scratch(struct queue *q, int worker, size_t bytes);
 enum cpu_shared { SCRATCH_INPUTS, SCRATCH_PARTIALS, SCRATCH_WEIGHTS, SCRATCH_SHARED };
 void *cpu_shared_scratch(struct queue *q, enum cpu_shared which, size_t bytes);
 
+/* Says that a loop's arrays do not overlap; clang finds that out by itself, at run time. */
+#ifdef __clang__
+#define IVDEP
+#else
 #define IVDEP _Pragma("GCC ivdep")
+#endif
 
 /* ---- elements in blocks -----------------------------------------------------------------------------------
  */

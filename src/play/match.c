@@ -63,7 +63,7 @@ static enum status write_record(const struct match *m, int number, const char *n
     bool go = strcmp(g->name, "go") == 0;
     snprintf(path, sizeof path, "%s/game-%05d.%s", m->options->sgf_folder, number + 1, go ? "sgf" : "txt");
     snprintf(comment, sizeof comment, "opening %d, %d random moves%s%s", number / 2 + 1, mg->player_moves,
-             mg->text[0] ? "; " : "", mg->text);
+             mg->text ? "; " : "", mg->text ? mg->text : "");
     const char *first = mg->a_first ? name_a : name_b, *second = mg->a_first ? name_b : name_a;
     char *text;
     if (go) {
@@ -126,6 +126,8 @@ static void play_piece(void *context, int number) {
         note_failure(m, number, s);
     else if (mg->played)
         note_game(m, number);
+    mem_free(mg->actions); /* written or not wanted; a match can be long */
+    mg->actions = NULL;
 }
 
 /* ---- the result -------------------------------------------------------------------------------------------

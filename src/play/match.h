@@ -13,7 +13,7 @@ struct match_game {
     int *actions, count, room;
     int player_moves; /* where the players took over from the opening */
     char result[32];  /* "B+3.5", "W+R", "0", "B+F" */
-    char text[256];   /* why it was forfeited, or which stones were taken off */
+    char *text;       /* why it was forfeited, or which stones were taken off; NULL: nothing to say */
 };
 
 /* Plays game number `number`; a non-zero *stop is looked at between moves and leaves `out` unplayed. Errors

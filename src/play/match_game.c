@@ -37,7 +37,7 @@ static void decide(struct referee *r, int loser, const char *how) {
 static void forfeit(struct referee *r, int who) {
     decide(r, who, "F");
     r->out->forfeit = who + 1;
-    snprintf(r->out->text, sizeof r->out->text, "game %d: %s", r->number + 1, status_text());
+    r->out->text = mem_format("game %d: %s", r->number + 1, status_text());
 }
 
 /* A peer's failure is its forfeit; *over then says so. Any other failure is the match's. */
@@ -169,7 +169,7 @@ static enum status score_game(struct referee *r, bool *over) {
     if (taken > 0) {
         score = score_without(r, dead);
         result = score > 0 ? 1.0f : score < 0 ? -1.0f : 0.0f;
-        snprintf(mg->text, sizeof mg->text, "%d dead stones were taken off before counting", taken);
+        mg->text = mem_format("%d dead stones were taken off before counting", taken);
     }
     mg->played = true;
     mg->share = 0.5f + (mg->a_first ? 0.5f : -0.5f) * result;
@@ -211,5 +211,6 @@ enum status match_game_play(const struct game *g, struct player *a, struct playe
 
 void match_game_free(struct match_game *mg) {
     mem_free(mg->actions);
+    mem_free(mg->text);
     *mg = (struct match_game){0};
 }

@@ -186,7 +186,7 @@ static herr_t copy_net(hid_t root, const char *name, const H5L_info_t *info, voi
     if (from < 0) return -1;
     herr_t result = 0;
     if (hdf5_get_attribute_text(from, MODEL_ATTRIBUTE, model, sizeof model)) {
-        hid_t to = H5Gcreate2(e->w->file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t to = H5Gcreate2(e->w->file, name, H5P_DEFAULT, e->w->groups, H5P_DEFAULT);
         bool good = to >= 0 && hdf5_put_attribute_text(to, MODEL_ATTRIBUTE, model) &&
                     H5Literate(from, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_weight, &to) >= 0;
         if (to >= 0) H5Gclose(to);

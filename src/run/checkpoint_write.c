@@ -43,7 +43,7 @@ void writer_fail(struct checkpoint_writer *w, const char *name) {
 
 static void writer_free(struct checkpoint_writer *w) {
     if (w->file >= 0) H5Fclose(w->file);
-    if (w->links >= 0) H5Pclose(w->links);
+    if (w->groups >= 0) H5Pclose(w->groups);
     mem_free(w->path);
     mem_free(w->temporary);
     mem_free(w);
@@ -56,17 +56,22 @@ enum status checkpoint_create(const char *path, const char *kind, const char *co
     struct checkpoint_writer *w = MEM_NEW(struct checkpoint_writer, 1);
     w->path = mem_string(path);
     w->temporary = mem_format("%s.%ld.tmp", path, (long)getpid());
-    w->links = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(w->links, 1);
+    w->groups = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(w->groups, false);
     w->file = H5I_INVALID_HID;
     enum status s = check_space(w, 0);
     if (s == STATUS_OK) {
-        hid_t access = hdf5_access();
-        w->file = H5Fcreate(w->temporary, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+        hid_t access = hdf5_access(), how = H5Pcreate(H5P_FILE_CREATE);
+        H5Pset_obj_track_times(how, false);
+        /* The format of HDF5 1.8 has checksums over everything but the data, so that damage is an error; in
+         * the older one the library can be led out of its buffers. */
+        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+        w->file = H5Fcreate(w->temporary, H5F_ACC_TRUNC, how, access);
         char reason[256];
         if (w->file < 0)
             s = status_fail(STATUS_IO, "%s: cannot be made: %s", path, hdf5_reason(reason, sizeof reason));
         H5Pclose(access);
+        H5Pclose(how);
     }
     if (s != STATUS_OK) {
         unlink(w->temporary);
@@ -81,6 +86,23 @@ enum status checkpoint_create(const char *path, const char *kind, const char *co
     checkpoint_put_text(w, "config", config_text);
     *out = w;
     return STATUS_OK;
+}
+
+/* Makes the groups on the way to a data set. */
+static void make_groups(struct checkpoint_writer *w, const char *name) {
+    char *part = mem_string(name);
+    for (char *slash = part; w->status == STATUS_OK && (slash = strchr(slash + 1, '/'));) {
+        *slash = 0;
+        if (H5Lexists(w->file, part, H5P_DEFAULT) <= 0) {
+            hid_t group = H5Gcreate2(w->file, part, H5P_DEFAULT, w->groups, H5P_DEFAULT);
+            if (group < 0)
+                writer_fail(w, part);
+            else
+                H5Gclose(group);
+        }
+        *slash = '/';
+    }
+    mem_free(part);
 }
 
 /* Makes and fills one data set. Times are left out, so that equal content makes equal files; space is not
@@ -98,12 +120,13 @@ static void put(struct checkpoint_writer *w, const char *name, hid_t file_type, 
         count *= (size_t)dims[i];
     }
     fail(w, check_space(w, count * item_bytes));
+    make_groups(w, name);
     if (w->status != STATUS_OK) return;
     hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
     hid_t how = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(how, false);
     H5Pset_fill_time(how, H5D_FILL_TIME_NEVER);
-    hid_t set = H5Dcreate2(w->file, name, file_type, space, w->links, how, H5P_DEFAULT);
+    hid_t set = H5Dcreate2(w->file, name, file_type, space, H5P_DEFAULT, how, H5P_DEFAULT);
     bool good = set >= 0;
     if (good && count) good = H5Dwrite(set, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
     if (good && attribute_text) good = hdf5_put_attribute_text(set, attribute, attribute_text);

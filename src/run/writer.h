@@ -7,7 +7,7 @@
 struct checkpoint_writer {
     char *path, *temporary;
     hid_t file;
-    hid_t links;        /* properties: groups on the way are made */
+    hid_t groups;       /* properties of new groups: without times */
     enum status status; /* the first error; nothing is written after it */
     char error[1024];
 };

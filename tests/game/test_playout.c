@@ -25,6 +25,7 @@ static bool is_own_eye(const struct game *g, const void *position, int point) {
 
 static int wanted_moves(const struct game *g, const void *position, uint8_t *wanted) {
     int count = 0;
+    wanted[g->actions - 1] = 0;
     for (int i = 0; i < g->actions - 1; i++)
         count += wanted[i] = g->is_legal(g, position, i) && !is_own_eye(g, position, i);
     return count;

@@ -5,7 +5,8 @@
 #include "tengen/game.h"
 #include "tengen/mem.h"
 
-/* Value for the player to move, 1, 0 or -1. best[actions], optional: 1 for every legal action that keeps it. */
+/* Value for the player to move, 1, 0 or -1. best[actions], optional: 1 for every legal action that keeps it.
+ */
 static inline int minimax_solve(const struct game *g, const void *position, uint8_t *best) {
     uint8_t legal[GAME_ACTIONS_MAX];
     int values[GAME_ACTIONS_MAX], value = -2;

@@ -36,5 +36,7 @@ int main(int argc, char **argv) {
     harness_open(&harness, "cpu");
     int failed = _cmocka_run_group_tests("operations on the CPU", tests, count, NULL, NULL);
     harness_close(&harness);
+    for (size_t i = 0; i < count; i++)
+        if (strchr(tests[i].name, ',')) mem_free((void *)(uintptr_t)tests[i].name);
     return failed;
 }

@@ -20,6 +20,10 @@ set(warnings_c -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition)
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
     list(APPEND warnings -Wno-format-truncation) # cutting a text to its buffer is what snprintf is used for
 endif()
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+    # clang does not know gcc's ivdep, and warns where it could not do what a pragma suggests.
+    list(APPEND warnings -Wno-unknown-pragmas -Wno-pass-failed)
+endif()
 if(TENGEN_WERROR)
     list(APPEND warnings -Werror)
 endif()

@@ -1,5 +1,6 @@
 # Tests by place and name: tests/<room>/<kind>_<name>.{c,cpp,sh}; the kind is the label for `ctest -L`.
-# A test that exits with 77 is skipped. Slow tests (tests/slow.txt: names) carry the label slow too.
+# A test that exits with 77 is skipped. Tests named in tests/slow.txt carry the label slow too, those with "tsan"
+# behind the name the label slow_tsan.
 if(NOT TENGEN_TESTS)
     return()
 endif()
@@ -26,6 +27,8 @@ function(tengen_test_properties name)
     endif()
     if(name IN_LIST slow_tests)
         list(APPEND kind slow)
+    elseif("${name} tsan" IN_LIST slow_tests)
+        list(APPEND kind slow_tsan)
     endif()
     file(MAKE_DIRECTORY ${scratch}/${name})
     set(environment TENGEN=${CMAKE_BINARY_DIR}/tengen TENGEN_SOURCE=${CMAKE_SOURCE_DIR}
@@ -68,6 +71,11 @@ foreach(script ${test_scripts})
     get_filename_component(name ${script} NAME_WE)
     if(NOT name MATCHES "^(test|learning|resume|gpu|emulated|dist)_")
         continue()
+    endif()
+    if(TEST ${name}) # of that name in another room
+        get_filename_component(folder ${script} DIRECTORY)
+        get_filename_component(room ${folder} NAME)
+        string(APPEND name _${room})
     endif()
     add_test(NAME ${name} COMMAND bash ${script})
     tengen_test_properties(${name})
