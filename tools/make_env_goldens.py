@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes tests/data/env_cartpole.txt: single steps of Gymnasium's CartPole-v1, for tests/env/test_env.c.
 
-    python3 -m venv /tmp/gym && /tmp/gym/bin/pip install gymnasium==1.4.0
-    /tmp/gym/bin/python tools/make_env_goldens.py
+    python3 -m venv gym && gym/bin/pip install gymnasium==1.4.0
+    gym/bin/python tools/make_env_goldens.py
 
 A row is a state, an action, and what Gymnasium makes of them. Each state is rounded to float32 and put into the
 environment before its step, so that rows stand alone and rounding does not grow along an episode:
