@@ -1,12 +1,17 @@
 /* tengen bench net: positions a second of a whole network, acting and learning. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "ops/peak.h"
 #include "tengen/config.h"
+#include "tengen/mem.h"
 #include "tengen/model.h"
 #include "tengen/rng.h"
 #include "tengen/thread.h"
+
+enum { BATCHES_MAX = 16, TRAIN_FROM = 32 /* smaller batches are not trained on */ };
 
 struct net_bench {
     const struct report *report;
@@ -15,46 +20,117 @@ struct net_bench {
     struct queue *queue;
     enum precision precision;
     double seconds;
+    int batches[BATCHES_MAX], batch_count;
+    double peaks[2]; /* the best rate measured, F32 and BF16: operations a second */
 };
 
-static void fill_input(struct plan *plan) {
+static enum status fill_input(struct plan *plan, struct queue *q) {
     struct tensor x = plan_input(plan, "observation");
     struct rng rng = rng_make(1, RNG_TEST, 0);
-    float *values = x.data;
+    float *values = MEM_NEW(float, tensor_count(x));
     for (size_t i = 0; i < tensor_count(x); i++)
         values[i] = rng_uniform(&rng) < 0.3f;
+    queue_upload(q, x, values);
+    enum status s = queue_wait(q);
+    mem_free(values);
+    return s;
 }
 
-/* The best of several batches of calls, so that another process on the machine does not count. */
-static double best_seconds(struct plan *plan, int batch, bool train, double budget) {
-    double best = 1e30, end = clock_now() + budget;
-    plan_forward(plan, batch); /* compiles kernels, reorders weights */
+static enum status pass(struct plan *plan, struct queue *q, int batch, bool train) {
+    plan_forward(plan, batch);
     if (train) plan_backward(plan, batch);
+    return queue_wait(q);
+}
+
+/* The best of several calls, so that another process on the machine does not count. */
+static enum status best_seconds(const struct net_bench *b, struct plan *plan, int batch, bool train,
+                                double *best) {
+    TRY(fill_input(plan, b->queue));
+    TRY(pass(plan, b->queue, batch, train)); /* compiles kernels, reorders weights */
+    double end = clock_now() + b->seconds;
+    *best = 1e30;
     for (int i = 0; i < 3 || clock_now() < end; i++) {
         double start = clock_now();
-        plan_forward(plan, batch);
-        if (train) plan_backward(plan, batch);
+        TRY(pass(plan, b->queue, batch, train));
         double spent = clock_now() - start;
-        if (spent < best) best = spent;
+        if (spent < *best) *best = spent;
     }
-    return best;
+    return STATUS_OK;
 }
 
 static enum status measure(const struct net_bench *b, int batch, bool train) {
     struct plan *plan;
     TRY(plan_create(b->net, b->queue, train ? PLAN_TRAIN : PLAN_INFER, b->precision, batch, &plan));
-    fill_input(plan);
-    double seconds = best_seconds(plan, batch, train, b->seconds);
-    const char *precision = plan_precision(plan) == PRECISION_BF16 ? "bf16" : "f32";
-    double operations =
-        net_flops(b->net) * batch * (train ? 3 : 1); /* the backward pass does two products for one */
-    const char *mode = train ? "train" : "infer";
+    double seconds;
+    enum status s = best_seconds(b, plan, batch, train, &seconds);
+    bool bf16 = plan_precision(plan) == PRECISION_BF16;
+    plan_free(plan);
+    if (s != STATUS_OK) return s;
+    const char *mode = train ? "train" : "infer", *precision = bf16 ? "bf16" : "f32";
+    /* The backward pass does two products for one. */
+    double rate = net_flops(b->net) * batch * (train ? 3 : 1) / seconds;
     report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode,
                  batch, precision);
-    report_value(b->report, operations / seconds / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode,
-                 batch, precision);
-    plan_free(plan);
+    report_value(b->report, rate / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch,
+                 precision);
+    report_value(b->report, rate / b->peaks[bf16], "of peak", "net.%s.%s.b%d.%s.share", b->name, mode, batch,
+                 precision);
     return STATUS_OK;
+}
+
+/* What a large convolution reaches, and on a CPU independent multiply-adds on every core. */
+static enum status measure_peak(struct net_bench *b, enum dtype type) {
+    enum { N = 32, SIDE = 16, C = 256 };
+    struct device *d = net_device(b->net);
+    struct queue *q = b->queue;
+    size_t count = (size_t)N * SIDE * SIDE * C;
+    struct tensor y = tensor_4(device_alloc(d, count * dtype_size(type)), type, N, SIDE, SIDE, C);
+    struct tensor x = tensor_4(device_alloc(d, count * dtype_size(type)), type, N, SIDE, SIDE, C);
+    struct tensor w = tensor_4(device_alloc(d, sizeof(float) * C * 9 * C), DTYPE_F32, C, 3, 3, C);
+    uint64_t version = 1;
+    w.version = &version;
+    double best = 1e30, end = clock_now() + b->seconds / 2;
+    enum status s = STATUS_OK;
+    for (int i = 0; s == STATUS_OK && (i < 3 || clock_now() < end); i++) {
+        double start = clock_now();
+        q->op->conv_forward(q, y, x, w, tensor_none(), tensor_none(), (struct conv){1, 1, 1, 1},
+                            ACTIVATION_NONE);
+        s = queue_wait(q);
+        double spent = clock_now() - start;
+        if (i > 0 && spent < best) best = spent;
+    }
+    double peak = 2.0 * (double)count * 9 * C / best;
+    double chains = d->kind == DEVICE_CPU ? d->threads * cpu_peak_flops(type) : 0.0;
+    b->peaks[type == DTYPE_BF16] = peak > chains ? peak : chains;
+    device_release(d, y.data);
+    device_release(d, x.data);
+    device_release(d, w.data);
+    return s;
+}
+
+static enum status measure_all(struct net_bench *b) {
+    TRY(measure_peak(b, DTYPE_F32));
+    TRY(measure_peak(b, DTYPE_BF16));
+    for (int i = 0; i < b->batch_count; i++) {
+        TRY(measure(b, b->batches[i], false));
+        if (b->batches[i] >= TRAIN_FROM) TRY(measure(b, b->batches[i], true));
+    }
+    return STATUS_OK;
+}
+
+/* "1,32,64" */
+static enum status parse_batches(const char *text, struct net_bench *b) {
+    for (const char *at = text; b->batch_count < BATCHES_MAX; at++) {
+        char *end;
+        long n = strtol(at, &end, 10);
+        if (end == at || n < 1 || n > 65536 || (*end && *end != ',')) break;
+        b->batches[b->batch_count++] = (int)n;
+        if (!*end) return STATUS_OK;
+        at = end;
+    }
+    return status_fail(STATUS_USAGE,
+                       "--batch %s: should be up to %d numbers from 1 to 65536 with commas between", text,
+                       BATCHES_MAX);
 }
 
 static enum status parse_precision(const char *text, enum precision *precision) {
@@ -77,7 +153,7 @@ static enum status unknown_model(const char *name) {
 }
 
 static enum status run_all(struct net_bench *b, const struct model *m, const char *device_name, long threads,
-                           long batch, const struct model_config *config, struct model_shape shape) {
+                           const struct model_config *config, struct model_shape shape) {
     struct device *device;
     TRY(device_open(device_name, (int)threads, &device));
     enum status s = queue_open(device, 0, &b->queue);
@@ -88,13 +164,7 @@ static enum status run_all(struct net_bench *b, const struct model *m, const cha
                  config->blocks, config->channels, shape.h);
         report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, device->name,
                     net_parameters(b->net), net_flops(b->net) / 1e9);
-        const int batches[] = {1, 32, 64, 256};
-        for (int i = 0; i < 4 && s == STATUS_OK; i++) {
-            int n = batch ? (int)batch : batches[i];
-            s = measure(b, n, false);
-            if (s == STATUS_OK && n >= 32) s = measure(b, n, true);
-            if (batch) break;
-        }
+        s = measure_all(b);
     }
     net_free(b->net);
     if (b->queue) queue_close(b->queue);
@@ -105,16 +175,17 @@ static enum status run_all(struct net_bench *b, const struct model *m, const cha
 static enum status bench_net_run(const struct report *report, int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
-    long batch = 0, threads = 0, blocks = 0, channels = 0, size = 0;
+    long threads = 0, blocks = 0, channels = 0, size = 0;
     struct net_bench b = {.report = report, .seconds = 1};
-    const char *device = option_text(&o, "device", "auto"), *precision = option_text(&o, "precision", "auto");
-    TRY(option_long(&o, "batch", &batch, 1, 65536));
+    const char *device = option_text(&o, "device", "auto"), *precision = option_text(&o, "precision", "auto"),
+               *batches = option_text(&o, "batch", "1,32,64,256");
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_long(&o, "blocks", &blocks, 0, 200));
     TRY(option_long(&o, "channels", &channels, 1, 4096));
     TRY(option_long(&o, "size", &size, 1, 1024));
     TRY(option_double(&o, "seconds", &b.seconds, 0.01, 3600));
     TRY(option_done(&o));
+    TRY(parse_batches(batches, &b));
     TRY(parse_precision(precision, &b.precision));
     const char *name = option_word(&o);
     const struct model *m = model_find(name ? name : "resnet");
@@ -127,14 +198,16 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
         shape.h = shape.w = (int)size;
         shape.actions = (int)(size * size) + 1;
     }
-    return run_all(&b, m, device, threads, batch, &config, shape);
+    return run_all(&b, m, device, threads, &config, shape);
 }
 
 const struct bench bench_net = {
     .name = "net",
     .summary = "positions a second of a network, inference and training",
-    .help = "  tengen bench net [MODEL] [--batch N] [--precision auto|f32|bf16] [--threads T] [--device D]\n"
-            "                   [--blocks B] [--channels C] [--size S] [--seconds T]\n"
-            "  MODEL is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19).\n",
+    .help = "  tengen bench net [MODEL] [--batch N,...] [--precision auto|f32|bf16] [--threads T]\n"
+            "                   [--device D] [--blocks B] [--channels C] [--size S] [--seconds T]\n"
+            "  MODEL is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19). Batches are\n"
+            "  1,32,64,256; training is measured from 32 on. share: of the best rate of a large convolution\n"
+            "  and, on a CPU, of independent multiply-adds, both measured first.\n",
     .run = bench_net_run,
 };
