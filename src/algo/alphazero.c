@@ -349,7 +349,7 @@ static enum status alphazero_iterate(void *self, struct run *run) {
     TRY(learn(a, run, &f));
 
     /* 4. The gatekeeper. */
-    double gate_score = 0;
+    double gate_score = NAN; /* no match was played */
     TRY(gate(a, run, &gate_score));
 
     /* 5. Figures. */
@@ -484,5 +484,6 @@ const struct algo algo_alphazero = {
         "[net]\nblocks = 1\nchannels = 16\nvalue_hidden = 16\n"
         "[search]\nsimulations = 12\n"
         "[selfplay]\ngames = 8\ngroup = 4\nmoves = 30\nfast_simulations = 4\n"
-        "[alphazero]\nbatch = 16\nstart_games = 4\nwindow_start = 8\nwindow = 16\nsample_every = 0\n",
+        "[alphazero]\nbatch = 16\nstart_games = 4\nwindow_start = 8\nwindow = 16\nsample_every = 0\n"
+        "gate_every = 3\ngate_games = 2\n",
 };

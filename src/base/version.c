@@ -17,3 +17,11 @@ const char *version_compiler(void) {
     return "gcc " __VERSION__;
 #endif
 }
+
+const char *version_build(void) {
+    return VERSION_BUILD;
+}
+
+const char *version_inih(void) {
+    return VERSION_INIH;
+}

@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "ops/peak.h"
+#include "cli/peaks.h"
 #include "tengen/config.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
+#include "tengen/player.h"
 #include "tengen/rng.h"
 #include "tengen/thread.h"
 
@@ -21,7 +22,7 @@ struct net_bench {
     enum precision precision;
     double seconds;
     int batches[BATCHES_MAX], batch_count;
-    double peaks[2]; /* the best rate measured, F32 and BF16: operations a second */
+    struct peaks peaks;
 };
 
 static enum status fill_input(struct plan *plan, struct queue *q) {
@@ -73,44 +74,13 @@ static enum status measure(const struct net_bench *b, int batch, bool train) {
                  batch, precision);
     report_value(b->report, rate / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch,
                  precision);
-    report_value(b->report, rate / b->peaks[bf16], "of peak", "net.%s.%s.b%d.%s.share", b->name, mode, batch,
-                 precision);
+    report_value(b->report, rate / b->peaks.flops[bf16], "of peak", "net.%s.%s.b%d.%s.share", b->name, mode,
+                 batch, precision);
     return STATUS_OK;
 }
 
-/* What a large convolution reaches, and on a CPU independent multiply-adds on every core. */
-static enum status measure_peak(struct net_bench *b, enum dtype type) {
-    enum { N = 32, SIDE = 16, C = 256 };
-    struct device *d = net_device(b->net);
-    struct queue *q = b->queue;
-    size_t count = (size_t)N * SIDE * SIDE * C;
-    struct tensor y = tensor_4(device_alloc(d, count * dtype_size(type)), type, N, SIDE, SIDE, C);
-    struct tensor x = tensor_4(device_alloc(d, count * dtype_size(type)), type, N, SIDE, SIDE, C);
-    struct tensor w = tensor_4(device_alloc(d, sizeof(float) * C * 9 * C), DTYPE_F32, C, 3, 3, C);
-    uint64_t version = 1;
-    w.version = &version;
-    double best = 1e30, end = clock_now() + b->seconds / 2;
-    enum status s = STATUS_OK;
-    for (int i = 0; s == STATUS_OK && (i < 3 || clock_now() < end); i++) {
-        double start = clock_now();
-        q->op->conv_forward(q, y, x, w, tensor_none(), tensor_none(), (struct conv){1, 1, 1, 1},
-                            ACTIVATION_NONE);
-        s = queue_wait(q);
-        double spent = clock_now() - start;
-        if (i > 0 && spent < best) best = spent;
-    }
-    double peak = 2.0 * (double)count * 9 * C / best;
-    double chains = d->kind == DEVICE_CPU ? d->threads * cpu_peak_flops(type) : 0.0;
-    b->peaks[type == DTYPE_BF16] = peak > chains ? peak : chains;
-    device_release(d, y.data);
-    device_release(d, x.data);
-    device_release(d, w.data);
-    return s;
-}
-
 static enum status measure_all(struct net_bench *b) {
-    TRY(measure_peak(b, DTYPE_F32));
-    TRY(measure_peak(b, DTYPE_BF16));
+    TRY(peaks_measure(b->queue, b->seconds / 2, &b->peaks));
     for (int i = 0; i < b->batch_count; i++) {
         TRY(measure(b, b->batches[i], false));
         if (b->batches[i] >= TRAIN_FROM) TRY(measure(b, b->batches[i], true));
@@ -131,15 +101,6 @@ static enum status parse_batches(const char *text, struct net_bench *b) {
     return status_fail(STATUS_USAGE,
                        "--batch %s: should be up to %d numbers from 1 to 65536 with commas between", text,
                        BATCHES_MAX);
-}
-
-static enum status parse_precision(const char *text, enum precision *precision) {
-    *precision = strcmp(text, "f32") == 0    ? PRECISION_F32
-                 : strcmp(text, "bf16") == 0 ? PRECISION_BF16
-                                             : PRECISION_AUTO;
-    if (*precision == PRECISION_AUTO && strcmp(text, "auto") != 0)
-        return status_fail(STATUS_USAGE, "--precision %s: is none of auto, f32, bf16", text);
-    return STATUS_OK;
 }
 
 static enum status unknown_model(const char *name) {
@@ -186,7 +147,7 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
     TRY(option_double(&o, "seconds", &b.seconds, 0.01, 3600));
     TRY(option_done(&o));
     TRY(parse_batches(batches, &b));
-    TRY(parse_precision(precision, &b.precision));
+    TRY(player_precision(precision, &b.precision));
     const char *name = option_word(&o);
     const struct model *m = model_find(name ? name : "resnet");
     if (!m) return unknown_model(name);
@@ -207,7 +168,7 @@ const struct bench bench_net = {
     .help = "  tengen bench net [MODEL] [--batch N,...] [--precision auto|f32|bf16] [--threads T]\n"
             "                   [--device D] [--blocks B] [--channels C] [--size S] [--seconds T]\n"
             "  MODEL is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19). Batches are\n"
-            "  1,32,64,256; training is measured from 32 on. share: of the best rate of a large convolution\n"
-            "  and, on a CPU, of independent multiply-adds, both measured first.\n",
+            "  1,32,64,256; training is measured from 32 on. share: of the device's best rate, which is\n"
+            "  measured first.\n",
     .run = bench_net_run,
 };

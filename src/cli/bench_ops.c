@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "ops/peak.h"
+#include "cli/peaks.h"
 #include "tengen/device.h"
 #include "tengen/ops.h"
 #include "tengen/rng.h"
@@ -51,7 +51,8 @@ struct bench_ops {
     const char *filter;
     struct device *device;
     struct queue *queue;
-    double peak[2], copy; /* FLOP/s by type, bytes/s: of all threads together */
+    double seconds; /* how long a figure is measured */
+    struct peaks peaks;
     struct tensor t[TENSORS];
     int count;
     uint64_t version;
@@ -91,17 +92,18 @@ static double bytes_of(const struct bench_ops *b) {
 
 /* Seconds a call: the best of several windows, so that another process on the machine does not count. */
 static double seconds_a_call(struct bench_ops *b, void (*call)(struct bench_ops *b)) {
-    double best = INFINITY, start = clock_now();
+    double best = INFINITY;
     call(b);
     if (queue_wait(b->queue) != STATUS_OK) return NAN;
-    for (int window = 0, repeats = 1; window < 9 && clock_now() - start < 2.0; window++) {
+    double end = clock_now() + b->seconds;
+    for (int window = 0, repeats = 1; window < 2 || clock_now() < end; window++) {
         double from = clock_now();
         for (int i = 0; i < repeats; i++)
             call(b);
         if (queue_wait(b->queue) != STATUS_OK) return NAN;
         double each = (clock_now() - from) / repeats;
         if (each < best) best = each;
-        repeats = 1 + (int)(0.01 / best);
+        repeats = 1 + (int)(b->seconds / 8 / best);
     }
     return best;
 }
@@ -112,8 +114,8 @@ static void figures(struct bench_ops *b, const char *operation, double flops, do
     char name[128];
     snprintf(name, sizeof name, "ops.%s.%s.%s", b->c->name, operation, dtype_name(b->dtype));
     if (b->filter && !strstr(name, b->filter)) return;
-    double seconds = seconds_a_call(b, call), peak = b->peak[b->dtype == DTYPE_BF16];
-    double share = fmax(flops / seconds / peak, bytes / seconds / b->copy);
+    double seconds = seconds_a_call(b, call), peak = b->peaks.flops[b->dtype == DTYPE_BF16];
+    double share = fmax(flops / seconds / peak, bytes / seconds / b->peaks.copy);
     report_value(b->report, seconds * 1e6, "us", "%s.us", name);
     if (flops > 0.0) report_value(b->report, flops / seconds * 1e-9, "GFLOP/s", "%s.gflops", name);
     if (flops <= 0.0) report_value(b->report, bytes / seconds * 1e-9, "GB/s", "%s.gbytes", name);
@@ -166,7 +168,7 @@ static void bench_conv(struct bench_ops *b) {
     figures(b, "backward_weights", flops, bytes, conv_backward_weights);
     if (c->c != c->o || c->stride != 1) return;
     MAKE(b, b->dtype, c->n, oh, ow, c->o);
-    figures(b, "forward_residual", flops, bytes, conv_residual);
+    figures(b, "forward_residual", flops, bytes + (double)tensor_bytes(b->t[5]), conv_residual);
 }
 
 static void linear_forward(struct bench_ops *b) {
@@ -307,32 +309,10 @@ static void bench_step(struct bench_ops *b) {
     figures(b, "adam_step", 0.0, 7.0 * bytes, step_adam);
 }
 
-/* ---- the machine's peaks ----------------------------------------------------------------------------------
- */
-
-/* Products of large matrices, and on a CPU independent multiply-adds on every core; a copy that no cache
- * holds. */
-static void measure_peaks(struct bench_ops *b, int threads) {
-    static const struct ops_case large = {FAMILY_LINEAR, "peak", 2048, 0, 0, 2048, 2048, 0, 0, 0};
-    static const struct ops_case copy = {FAMILY_MAP, "copy", 0, 0, 0, 0, 0, 0, 0, 0};
-    for (int d = 0; d < 2; d++) {
-        b->c = &large;
-        MAKE(b, d ? DTYPE_BF16 : DTYPE_F32, large.n, large.c);
-        MAKE(b, DTYPE_F32, large.o, large.c);
-        MAKE(b, DTYPE_F32, large.o);
-        MAKE(b, d ? DTYPE_BF16 : DTYPE_F32, large.n, large.o);
-        b->peak[d] = 2.0 * large.n * large.c * large.o / seconds_a_call(b, linear_forward);
-        release_all(b);
-        if (b->device->kind == DEVICE_CPU)
-            b->peak[d] = fmax(b->peak[d], threads * cpu_peak_flops(d ? DTYPE_BF16 : DTYPE_F32));
-        report_value(b->report, b->peak[d] * 1e-9, "GFLOP/s", "ops.peak.%s.gflops", d ? "bf16" : "f32");
-    }
-    b->c = &copy;
-    MAKE(b, DTYPE_F32, 1 << 26);
-    MAKE(b, DTYPE_F32, 1 << 26);
-    b->copy = 2.0 * (double)tensor_bytes(b->t[0]) / seconds_a_call(b, map_scale);
-    release_all(b);
-    report_value(b->report, b->copy * 1e-9, "GB/s", "ops.peak.copy.gbytes");
+static void report_peaks(const struct bench_ops *b) {
+    report_value(b->report, b->peaks.flops[0] * 1e-9, "GFLOP/s", "ops.peak.f32.gflops");
+    report_value(b->report, b->peaks.flops[1] * 1e-9, "GFLOP/s", "ops.peak.bf16.gflops");
+    report_value(b->report, b->peaks.copy * 1e-9, "GB/s", "ops.peak.copy.gbytes");
 }
 
 static void run_all(struct bench_ops *b) {
@@ -352,10 +332,11 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
     struct options o;
     options_init(&o, argc, argv);
     long threads = 0;
-    struct bench_ops b = {.report = report, .version = 1};
+    struct bench_ops b = {.report = report, .version = 1, .seconds = 0.1};
     const char *device = option_text(&o, "device", "auto");
     b.filter = option_text(&o, "filter", NULL);
     TRY(option_long(&o, "threads", &threads, 0, 4096));
+    TRY(option_double(&o, "seconds", &b.seconds, 0.001, 3600));
     TRY(option_done(&o));
     TRY(device_open(device, (int)threads, &b.device));
     enum status s = queue_open(b.device, 0, &b.queue);
@@ -363,9 +344,12 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
         report_note(report,
                     "operations on %s; share: of the measured peaks, arithmetic or memory, whichever is more",
                     b.device->name);
-        measure_peaks(&b, b.device->threads);
-        run_all(&b);
-        s = queue_wait(b.queue);
+        s = peaks_measure(b.queue, 5 * b.seconds, &b.peaks);
+        if (s == STATUS_OK) {
+            report_peaks(&b);
+            run_all(&b);
+            s = queue_wait(b.queue);
+        }
         queue_close(b.queue);
     }
     device_close(b.device);
@@ -377,6 +361,7 @@ const struct bench bench_ops = {
     .summary = "time, rate and share of the machine's peak of every operation",
     .help = "  --device cpu|cuda[:INDEX]|auto   where to run (auto)\n"
             "  --threads T                      cores of a CPU (all)\n"
+            "  --seconds S                      how long each figure is measured (0.1)\n"
             "  --filter TEXT                    only figures whose names hold TEXT, as conv3x3_64_7x7\n",
     .run = bench_ops_run,
 };

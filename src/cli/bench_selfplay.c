@@ -6,6 +6,7 @@
 #include "tengen/mem.h"
 #include "tengen/model.h"
 #include "tengen/net_evaluator.h"
+#include "tengen/player.h"
 #include "tengen/selfplay.h"
 
 struct selfplay_bench {
@@ -87,18 +88,6 @@ static enum status search_overhead(const struct report *report) {
     return STATUS_OK;
 }
 
-static enum status read_precision(struct options *o, enum precision *precision) {
-    static const char *const names[] = {"auto", "f32", "bf16"};
-    static const enum precision values[] = {PRECISION_AUTO, PRECISION_F32, PRECISION_BF16};
-    const char *text = option_text(o, "precision", "auto");
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(text, names[i]) != 0) continue;
-        *precision = values[i];
-        return STATUS_OK;
-    }
-    return status_fail(STATUS_USAGE, "--precision %s: is none of auto, f32, bf16", text);
-}
-
 static enum status bench_selfplay_run(const struct report *report, int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
@@ -118,7 +107,7 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(option_long(&o, "threads", &b.threads, 0, 4096));
     TRY(option_long(&o, "simulations", &b.simulations, 1, 1000000));
     TRY(option_double(&o, "seconds", &b.seconds, 0.1, 36000));
-    TRY(read_precision(&o, &b.precision));
+    TRY(player_precision(option_text(&o, "precision", "auto"), &b.precision));
     TRY(option_done(&o));
     if (b.games % b.group)
         return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);

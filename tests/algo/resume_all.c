@@ -1,9 +1,8 @@
 /* Every algorithm of algos.def: training 2N iterations equals training N, saving, loading and training N
  * more, bit for bit, and does not depend on the number of threads. */
-#include <ftw.h>
 #include <hdf5.h>
-#include <unistd.h>
 
+#include "../folder.h"
 #include "../testing.h"
 #include "tengen/algo.h"
 #include "tengen/file.h"
@@ -11,15 +10,6 @@
 #include "tengen/mem.h"
 
 enum { ITERATIONS = 6 };
-
-static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where) {
-    (void)about, (void)type, (void)where;
-    return remove(path);
-}
-
-static void fresh_folder(const char *dir) {
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static void train(const struct algo *a, const char *dir, const char *resume, int iterations, int threads) {
     char *settings[] = {mem_format("run.algorithm=%s", a->name), mem_format("run.iterations=%d", iterations),
@@ -81,8 +71,8 @@ static void assert_same_state(const char *dir_a, const char *dir_b) {
 
 static void resuming_equals_training_on(void **state) {
     const struct algo *a = *state;
-    fresh_folder("whole");
-    fresh_folder("halves");
+    folder_remove("whole");
+    folder_remove("halves");
     train(a, "whole", NULL, ITERATIONS, 2);
     train(a, "halves", NULL, ITERATIONS / 2, 2);
     train(a, "halves", "halves", ITERATIONS, 2);
@@ -91,13 +81,13 @@ static void resuming_equals_training_on(void **state) {
 
 static void threads_change_nothing(void **state) {
     const struct algo *a = *state;
-    fresh_folder("two");
-    fresh_folder("one");
+    folder_remove("two");
+    folder_remove("one");
     train(a, "two", NULL, ITERATIONS, 2);
     train(a, "one", NULL, ITERATIONS / 2, 1);
     train(a, "one", "one", ITERATIONS, 2);
     assert_same_state("two", "one");
-    fresh_folder("one");
+    folder_remove("one");
     train(a, "one", NULL, ITERATIONS, 1);
     assert_same_state("two", "one");
 }

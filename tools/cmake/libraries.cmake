@@ -1,4 +1,4 @@
-# Libraries from outside. Needed: pthread, m, zlib, inih, HDF5. Optional: oneDNN, MPI, cmocka (tests).
+# Libraries from outside. Needed: pthread, m, zlib, inih, HDF5. Optional: oneDNN, cmocka (tests).
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 
@@ -28,6 +28,15 @@ endfunction()
 
 tengen_find(inih HEADER ini.h LIBRARY inih)
 tengen_require(inih libinih-dev)
+set(inih_VERSION unknown) # its headers do not tell
+find_package(PkgConfig QUIET)
+if(PKG_CONFIG_FOUND)
+    execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --modversion inih OUTPUT_VARIABLE version ERROR_QUIET
+        OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+    if(NOT failed)
+        set(inih_VERSION ${version})
+    endif()
+endif()
 
 # HDF5's own package prefers a parallel build where one is installed; the serial C library is what we use.
 tengen_find(hdf5 HEADER hdf5.h LIBRARY hdf5_serial hdf5 SUFFIXES hdf5/serial)
@@ -43,22 +52,6 @@ if(NOT TENGEN_ONEDNN STREQUAL OFF)
         message(STATUS "oneDNN: not found (Debian: libdnnl-dev), plain loops are used, which is many times slower")
     else()
         tengen_require(dnnl libdnnl-dev)
-    endif()
-endif()
-
-set(mpi_FOUND FALSE)
-if(NOT TENGEN_MPI STREQUAL OFF)
-    set(level ${CMAKE_MESSAGE_LOG_LEVEL}) # QUIET leaves two lines of pkg-config's
-    set(CMAKE_MESSAGE_LOG_LEVEL NOTICE)
-    find_package(MPI QUIET COMPONENTS C)
-    set(CMAKE_MESSAGE_LOG_LEVEL ${level})
-    set(mpi_FOUND ${MPI_C_FOUND})
-    if(mpi_FOUND)
-        message(STATUS "MPI: ${MPI_C_LIBRARIES}")
-    elseif(TENGEN_MPI STREQUAL AUTO)
-        message(STATUS "MPI: not found, the build is for one process")
-    else()
-        message(FATAL_ERROR "MPI is asked for and was not found; on Debian: apt install libopenmpi-dev")
     endif()
 endif()
 

@@ -1,8 +1,7 @@
 # One static library a room; what a room may use it links, and everything below comes with it.
 set(tengen_rooms base tensor ops nn game env search data dist run play algo cli)
 
-# Asking whether a CUDA library will be built comes before the rooms, since it decides TENGEN_CUDA.
-include(cuda_find)
+include(cuda_find) # sets tengen_has_cuda
 
 function(tengen_room name)
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
@@ -62,13 +61,6 @@ if(dnnl_FOUND)
     tengen_room_uses(ops tengen::dnnl gomp)
     tengen_room_defines(ops TENGEN_ONEDNN=1)
 endif()
-if(mpi_FOUND)
-    tengen_room_uses(dist MPI::MPI_C)
-    tengen_room_defines(dist TENGEN_MPI=1)
-endif()
-if(tengen_has_cuda)
-    target_compile_definitions(tengen_options INTERFACE TENGEN_CUDA=1)
-endif()
 
 # base and tensor are linked into libtengen_cuda.so too. The program exports its symbols, so that the copies in
 # the library give way to the program's: there is one error text, one log.
@@ -80,11 +72,30 @@ foreach(name base tensor)
     endif()
 endforeach()
 
+# What was chosen at configure time, for `tengen info`.
+set(build ${CMAKE_BUILD_TYPE})
+if(TENGEN_NATIVE)
+    string(APPEND build ", -march=native")
+endif()
+if(TENGEN_SANITIZE)
+    string(APPEND build ", -fsanitize=${TENGEN_SANITIZE}")
+endif()
+foreach(part "oneDNN dnnl_FOUND" "CUDA tengen_has_cuda")
+    separate_arguments(part)
+    list(GET part 0 title)
+    list(GET part 1 found)
+    if(${found})
+        string(APPEND build ", with ${title}")
+    else()
+        string(APPEND build ", without ${title}")
+    endif()
+endforeach()
+
 # The commit is asked for at every build; the header changes only when the answer does.
 set(version_header ${CMAKE_BINARY_DIR}/generated/version_generated.h)
 add_custom_target(tengen_version BYPRODUCTS ${version_header} VERBATIM
     COMMAND ${CMAKE_COMMAND} -DHEADER=${version_header} -DSOURCE=${CMAKE_SOURCE_DIR}
-            -DVERSION=${PROJECT_VERSION} -P ${CMAKE_SOURCE_DIR}/tools/cmake/version.cmake)
+            -DVERSION=${PROJECT_VERSION} -DBUILD=${build} -DINIH=${inih_VERSION} -P ${CMAKE_SOURCE_DIR}/tools/cmake/version.cmake)
 target_include_directories(tengen_base PRIVATE ${CMAKE_BINARY_DIR}/generated)
 add_dependencies(tengen_base tengen_version)
 

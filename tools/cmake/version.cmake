@@ -1,4 +1,5 @@
-# Writes HEADER with the version and the commit of SOURCE; leaves it alone where nothing changed.
+# Writes HEADER with VERSION, the commit of SOURCE, BUILD (type and options) and INIH (its version); leaves it alone where
+# nothing changed.
 cmake_policy(VERSION 3.22)
 set(commit unknown)
 find_program(GIT git)
@@ -12,4 +13,6 @@ endif()
 file(CONFIGURE OUTPUT ${HEADER} CONTENT
 "#define VERSION_NUMBER \"@VERSION@\"
 #define VERSION_COMMIT \"@commit@\"
+#define VERSION_BUILD \"@BUILD@\"
+#define VERSION_INIH \"@INIH@\"
 " @ONLY)

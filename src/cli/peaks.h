@@ -1,0 +1,16 @@
+/* What a device does at best, measured: what the shares that benchmarks print are of. */
+#ifndef CLI_PEAKS_H
+#define CLI_PEAKS_H
+
+#include "tengen/device.h"
+
+struct peaks {
+    double flops[2]; /* operations a second of all threads together: F32, BF16 */
+    double copy;     /* bytes read and written a second by a copy that no cache holds */
+};
+
+/* The best of a large matrix product, a large convolution and, on a CPU, independent multiply-adds on every
+ * core; takes some `seconds` for each of the five. */
+enum status peaks_measure(struct queue *q, double seconds, struct peaks *out) MUST_USE;
+
+#endif
