@@ -112,16 +112,13 @@ void config_ignore_unbound(struct config *c);
 /* Sets every value of one struct to its default, without a config. */
 void config_defaults(const struct config_key *keys, void *values);
 
-/* Reads INI text from a file, or from memory (`name` is used in errors). Later readings win. */
-enum status config_read(struct config *c, const char *path) MUST_USE;
+/* A file's content, if it is text; mem_free. */
+enum status config_file_text(const char *path, char **text) MUST_USE;
+/* Reads INI text (`name` is used in errors). Later readings win. */
 enum status config_read_text(struct config *c, const char *name, const char *text) MUST_USE;
 
 /* "section.key=value" */
 enum status config_override(struct config *c, const char *assignment) MUST_USE;
-
-/* One value by name out of INI text before anything is bound ("run", "algorithm"): value, or false if absent.
- */
-bool config_peek(const char *ini_text, const char *section, const char *key, char value[CONFIG_TEXT]);
 
 /* The whole config as INI text that config_read_text takes back, every key written; freed by mem_free. */
 char *config_text(const struct config *c);
@@ -129,8 +126,8 @@ char *config_text(const struct config *c);
 /* Every section and key with type, default, range and help. */
 void config_help(const struct config *c, FILE *out);
 
-/* Whether the user (file or override) set this key. */
-bool config_is_set(const struct config *c, const char *section, const char *key);
+/* The line of the text read last in which a key stood; 0: it did not. */
+int config_line(const struct config *c, const char *section, const char *key);
 
 /* Edit distance, for "did you mean": the candidate nearest to `word`, or NULL if none is near. */
 const char *config_nearest(const char *word, const char *const *candidates, int count);

@@ -30,10 +30,11 @@ enum device_kind { DEVICE_CPU, DEVICE_CUDA };
 struct device {
     const struct backend *backend;
     enum device_kind kind;
-    int index;      /* which GPU */
-    int threads;    /* CPU: cores this device may use */
-    char name[128]; /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
-    void *state;    /* the back end's own */
+    int index;             /* which GPU */
+    int threads;           /* CPU: cores this device may use */
+    char name[128];        /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
+    void *state;           /* the back end's own */
+    char why_not_gpu[256]; /* where "auto" meant the CPU: why; else empty */
 };
 
 struct queue {
@@ -62,7 +63,7 @@ struct backend {
     const struct ops *op;
 };
 
-/* spec: "cpu", "cuda", "cuda:1" or "auto" (a GPU where one works, else the CPU, saying so in the log).
+/* spec: "cpu", "cuda", "cuda:1" or "auto" (a GPU where one works, else the CPU).
  * threads: cores for a CPU device, 0 for all. Errors say what is missing and the remedy. */
 enum status device_open(const char *spec, int threads, struct device **out) MUST_USE;
 void device_close(struct device *d);

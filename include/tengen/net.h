@@ -72,6 +72,8 @@ void net_freeze(struct net *net, const char *prefix);
 void net_output(struct net *net, const char *name, int x);
 int net_outputs(const struct net *net);
 const char *net_output_name(const struct net *net, int i);
+/* Fails with a text that names the outputs there are, unless one has this name. */
+enum status net_require_output(const struct net *net, const char *name) MUST_USE;
 
 /* ---- parameters -----------------------------------------------------------------------------------------
  */
@@ -103,6 +105,9 @@ enum status net_copy(struct net *to, const struct net *from) MUST_USE;
 /* Number of trainable parameters, and multiply-adds * 2 of one forward pass for one sample. */
 size_t net_parameters(const struct net *net);
 double net_flops(const struct net *net);
+/* Bytes that a forward pass of n samples moves at least: parameters read once (as F32), each layer's output,
+ * the rest being fused into it, written and read once in `type`. */
+double net_traffic(const struct net *net, int n, enum dtype type);
 /* A table of layers, shapes and parameters. */
 void net_print(const struct net *net, FILE *out);
 

@@ -16,7 +16,8 @@ struct progress {
 void progress_start(struct progress *p, const char *label);
 
 /* done and total in the job's unit; `detail` is appended (losses, rates). Draws label, percent, time spent,
- * time left and detail. Cheap to call often. */
+ * time left and detail; where the total is not known (0) label, time spent and detail. Cheap to call often.
+ */
 void progress_update(struct progress *p, double done, double total, const char *detail_format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -28,6 +29,9 @@ void progress_end(struct progress *p);
 
 /* Clears the live line, if one stands, before other text is printed (log does). */
 void progress_clear(void);
+
+/* "93.6k", "1.25M", "840" into text: a count or a rate to three digits. */
+void progress_quantity(double value, char *text, size_t size);
 
 /* "3m12s", "2h05m", "41s" into text. */
 void progress_duration(double seconds, char *text, size_t size);

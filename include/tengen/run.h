@@ -75,8 +75,9 @@ enum status run_find_checkpoint(const char *run_or_file, char *path, size_t size
 /* Removes old checkpoints but the last `keep`. */
 void run_prune_checkpoints(const struct run *run);
 
-/* SIGINT and SIGTERM ask for a stop after this iteration (a second SIGINT kills at once). */
-void run_catch_signals(void);
+/* From now on SIGINT, SIGTERM and SIGHUP ask for a stop (a second SIGINT kills at once); `text` then says on
+ * stderr what will happen. */
+void run_catch_signals(const char *text);
 bool run_stop_requested(void);
 
 #endif

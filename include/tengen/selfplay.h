@@ -76,6 +76,8 @@ void selfplay_free(struct selfplay *s);
 void selfplay_run(struct selfplay *s, struct game_record **finished, int *count);
 const struct selfplay_stats *selfplay_totals(const struct selfplay *s);
 float selfplay_resign_threshold(const struct selfplay *s);
+/* Whether a tree has been full (search.memory), so that its search grew no further. */
+bool selfplay_tree_full(const struct selfplay *s);
 
 /* State between rounds as bytes, for checkpoints. selfplay_load fails with STATUS_FORMAT on a foreign text.
  */

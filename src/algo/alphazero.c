@@ -78,6 +78,7 @@ struct alphazero {
     struct tensor device_policy, device_value, policy_loss, value_loss;
     uint8_t *scratch; /* a position for each worker */
     struct selfplay_stats before;
+    bool full_said; /* that trees are too small */
 };
 
 enum { ENCODE_SLICE = 16 };
@@ -132,8 +133,8 @@ static enum status alphazero_open(void *self, struct run *run) {
     }
     TRY(plan_create(a->net, run->queue, PLAN_TRAIN, run->precision, a->config.batch, &a->plan));
     TRY(optimiser_create(a->net, run->queue, &a->optimiser_config, &a->optimiser));
-    TRY(net_evaluator_create(a->actor, run->device, s->games / s->group, 1, s->group, run->precision,
-                             &a->evaluator));
+    TRY(net_evaluator_create(a->actor, run->device, s->games / s->group, 1,
+                             s->group * a->search_config.leaves, run->precision, &a->evaluator));
     TRY(selfplay_create(a->game, s, &a->search_config, a->evaluator, run->pool, (uint64_t)run->config.seed,
                         &a->selfplay));
     window_init(&a->window, a->game, a->config.window);
@@ -226,6 +227,7 @@ static double mean_of(struct alphazero *a, struct queue *q, struct tensor losses
 struct learn_figures {
     int steps;
     double policy_loss, value_loss, norm, seconds;
+    double iteration_seconds; /* all of the iteration, self-play included */
 };
 
 static enum status learn(struct alphazero *a, struct run *run, struct learn_figures *f) {
@@ -254,26 +256,38 @@ static enum status learn(struct alphazero *a, struct run *run, struct learn_figu
 /* ---- 4. the gatekeeper ----------------------------------------------------------------------------------
  */
 
+/* One side of a match: a player for each worker. */
+static enum status open_players(struct alphazero *a, struct run *run, struct net *net, int simulations,
+                                uint64_t seed, const char *name, struct player *players) {
+    struct player_options options = {.search = a->search_config,
+                                     .simulations = simulations,
+                                     .seed = seed,
+                                     .threads = 1,
+                                     .precision = run->precision};
+    for (int i = 0; i < pool_threads(run->pool); i++)
+        TRY(net ? player_network(a->game, net, run->device, &options, name, &players[i])
+                : player_random(seed, false, &players[i]));
+    return STATUS_OK;
+}
+
+/* `second` NULL: uniform random play. The result does not depend on the number of threads. */
 static enum status match_nets(struct alphazero *a, struct run *run, struct net *first, struct net *second,
                               int simulations_first, int simulations_second, int games, uint64_t seed,
-                              struct match_result *result) {
-    struct player_options options = {.search = a->search_config, .seed = seed};
-    struct player one = {0}, two = {0};
-    options.simulations = simulations_first;
-    TRY(player_network(a->game, first, run->device, &options, "learner", &one));
-    enum status s;
-    if (second) {
-        options.simulations = simulations_second;
-        s = player_network(a->game, second, run->device, &options, "other", &two);
-    } else {
-        s = player_random(seed, false, &two);
-    }
+                              bool progress, struct match_result *result) {
+    int workers = pool_threads(run->pool);
+    struct player *one = MEM_NEW(struct player, workers), *two = MEM_NEW(struct player, workers);
+    enum status s = open_players(a, run, first, simulations_first, seed, "learner", one);
+    if (s == STATUS_OK) s = open_players(a, run, second, simulations_second, seed, "other", two);
     if (s == STATUS_OK) {
-        struct match_options m = {.games = games, .opening_moves = 2, .seed = seed};
-        s = match_play(a->game, &one, &two, &m, result);
+        struct match_options m = {.games = games, .opening_moves = 2, .seed = seed, .progress = progress};
+        s = match_play_many(a->game, one, two, workers, &m, result);
     }
-    player_close(&one);
-    player_close(&two);
+    for (int i = 0; i < workers; i++) {
+        player_close(&one[i]);
+        player_close(&two[i]);
+    }
+    mem_free(one);
+    mem_free(two);
     return s;
 }
 
@@ -282,15 +296,16 @@ static enum status gate(struct alphazero *a, struct run *run, double *score) {
     struct match_result result;
     int simulations = a->search_config.simulations;
     TRY(match_nets(a, run, a->net, a->actor, simulations, simulations, a->config.gate_games,
-                   (uint64_t)(run->config.seed + run->iteration), &result));
+                   (uint64_t)(run->config.seed + run->iteration), false, &result));
     *score = result.score;
-    if (result.score >= (double)a->config.gate_threshold) {
+    bool won =
+        (float)result.score >= a->config.gate_threshold; /* both as floats: 55 of 100 games reach 0.55 */
+    if (won) {
         TRY(net_copy(a->actor, a->net));
         a->gate_passes++;
     }
     log_info("gatekeeper: score %.3f of %d games, %s", result.score, result.games,
-             result.score >= (double)a->config.gate_threshold ? "the learner's weights play from now on"
-                                                              : "not replaced");
+             won ? "the learner's weights play from now on" : "not replaced");
     return STATUS_OK;
 }
 
@@ -314,6 +329,10 @@ static void figures(struct alphazero *a, struct run *run, const struct learn_fig
     run_metric(run, "draws", (now->draws - then->draws) * per_game);
     run_metric(run, "resigned", (double)(now->resigned - then->resigned) * per_game);
     run_metric(run, "resign_threshold", (double)selfplay_resign_threshold(a->selfplay));
+    /* Of the games played out so far: those that fell below the threshold, and those of them that were not
+     * lost. */
+    run_metric(run, "played_out", (double)now->played_out);
+    run_metric(run, "would_resign", (double)now->would_resign);
     run_metric(run, "false_positives", (double)now->false_positives);
     run_metric(run, "window_games", a->window.count);
     run_metric(run, "gate_score", gate_score);
@@ -321,17 +340,27 @@ static void figures(struct alphazero *a, struct run *run, const struct learn_fig
                seconds > 0 ? (now->network_seconds - then->network_seconds) / seconds : 0);
     run_metric(run, "evaluations", (double)(now->evaluations - then->evaluations));
     run_metric(run, "learn_seconds", f->seconds);
-    run_detail(run, "policy %.3f value %.3f, %.1f moves a game", f->policy_loss, f->value_loss,
-               (now->length_sum - then->length_sum) * per_game);
+    char rate[32];
+    progress_quantity((double)(now->evaluations - then->evaluations) / f->iteration_seconds, rate,
+                      sizeof rate);
+    run_detail(run, "%lld steps, %s positions/s, policy %.3f value %.3f",
+               (long long)optimiser_steps(a->optimiser), rate, f->policy_loss, f->value_loss);
     a->before = *now;
 }
 
 static enum status alphazero_iterate(void *self, struct run *run) {
     struct alphazero *a = self;
+    double start = clock_now();
     /* 1. Self-play. */
     struct game_record *finished;
     int count;
     selfplay_run(a->selfplay, &finished, &count);
+    if (selfplay_tree_full(a->selfplay) && !a->full_said) {
+        log_warn("search trees are full and grow no further: [search] memory = %d MiB is too little for %d "
+                 "simulations",
+                 a->search_config.memory, a->search_config.simulations);
+        a->full_said = true;
+    }
 
     /* 2. The window. New positions pay for learning steps. */
     enum status s = STATUS_OK;
@@ -353,6 +382,7 @@ static enum status alphazero_iterate(void *self, struct run *run) {
     TRY(gate(a, run, &gate_score));
 
     /* 5. Figures. */
+    f.iteration_seconds = clock_now() - start;
     figures(a, run, &f, gate_score);
     return STATUS_OK;
 }
@@ -412,7 +442,7 @@ static enum status alphazero_evaluate(void *self, struct run *run, int episodes,
     struct alphazero *a = self;
     int games = episodes > 0 ? episodes : 200;
     struct match_result result;
-    TRY(match_nets(a, run, a->net, NULL, 0, 0, games, (uint64_t)run->config.seed, &result));
+    TRY(match_nets(a, run, a->net, NULL, 0, 0, games, (uint64_t)run->config.seed, true, &result));
     report_value(report, result.score, "score", "eval.policy_vs_random.score");
     report_value(report, (double)result.wins / result.games, "share", "eval.policy_vs_random.wins");
 
@@ -421,7 +451,7 @@ static enum status alphazero_evaluate(void *self, struct run *run, int episodes,
     net_initialise(untrained, (uint64_t)run->config.seed);
     int simulations = a->config.eval_simulations;
     enum status s = match_nets(a, run, a->net, untrained, simulations, simulations, games,
-                               (uint64_t)run->config.seed, &result);
+                               (uint64_t)run->config.seed, true, &result);
     net_free(untrained);
     TRY(s);
     report_value(report, result.score, "score", "eval.search_vs_untrained.score");

@@ -132,6 +132,8 @@ static enum status ppo_open(void *self, struct run *run) {
     const struct env_type *e = p->envs.type;
     TRY(model_create(&p->net_config, (struct model_shape){e->h, e->w, e->c, e->actions}, run->device,
                      &p->net));
+    TRY(net_require_output(p->net, "policy"));
+    TRY(net_require_output(p->net, "value"));
     net_initialise(p->net, seed);
     TRY(plan_create(p->net, run->queue, PLAN_INFER, run->precision, n, &p->actor));
     TRY(plan_create(p->net, run->queue, PLAN_TRAIN, run->precision, samples(p) / minibatches, &p->learner));
@@ -291,8 +293,8 @@ static void figures(struct ppo *p, struct run *run, const struct ppo_figures *f,
     run_metric(run, "gradient_norm", (double)f->norm);
     run_metric(run, "rate", (double)schedule_value(&p->optimiser_config.rate, (double)run->iteration));
     run_metric(run, "steps_per_second", samples(p) / seconds);
-    run_detail(run, "return %.1f, entropy %.3f, %.0f steps/s", return_mean, f->stats[STAT_ENTROPY],
-               samples(p) / seconds);
+    run_detail(run, "return %.1f, policy %.4f value %.3g entropy %.3f", return_mean, f->stats[STAT_POLICY],
+               f->stats[STAT_VALUE], f->stats[STAT_ENTROPY]);
 }
 
 static enum status ppo_iterate(void *self, struct run *run) {

@@ -28,6 +28,29 @@ static enum status unknown_algorithm(const char *where, const char *name) {
     return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; there are: %s", where, name, list);
 }
 
+/* [run] alone is read first: which other sections there may be depends on the algorithm. */
+static enum status find_algorithm(struct session *s, const char *where, const char *text,
+                                  const char *const *overrides, int count) {
+    struct run_config run;
+    struct config *c = config_create();
+    config_bind(c, "run", run_config_keys, &run, "");
+    config_ignore_unbound(c);
+    enum status status = config_read_text(c, where, text);
+    char place[600];
+    snprintf(place, sizeof place, "%s", where);
+    if (config_line(c, "run", "algorithm"))
+        snprintf(place, sizeof place, "%s:%d", where, config_line(c, "run", "algorithm"));
+    for (int i = 0; i < count && status == STATUS_OK; i++) {
+        if (strncmp(overrides[i], "run.", 4) != 0) continue;
+        status = config_override(c, overrides[i]);
+        if (strncmp(overrides[i], "run.algorithm=", 14) == 0) snprintf(place, sizeof place, "command line");
+    }
+    config_free(c);
+    TRY(status);
+    s->algo = algo_find(run.algorithm);
+    return s->algo ? STATUS_OK : unknown_algorithm(place, run.algorithm);
+}
+
 void session_close(struct session *s) {
     if (s->self) {
         s->algo->close(s->self);
@@ -40,14 +63,7 @@ void session_close(struct session *s) {
 
 enum status session_configure(struct session *s, const char *where, const char *text,
                               const char *const *overrides, int count) {
-    char name[CONFIG_TEXT] = "";
-    static const char prefix[] = "run.algorithm=";
-    config_peek(text, "run", "algorithm", name);
-    for (int i = 0; i < count; i++)
-        if (strncmp(overrides[i], prefix, sizeof prefix - 1) == 0)
-            snprintf(name, sizeof name, "%s", overrides[i] + sizeof prefix - 1);
-    s->algo = algo_find(name);
-    if (!s->algo) return unknown_algorithm(where, name);
+    TRY(find_algorithm(s, where, text, overrides, count));
     s->self = mem_alloc(1, s->algo->bytes);
     s->config = config_create();
     config_bind(s->config, "run", run_config_keys, &s->run.config, "every algorithm has these");
@@ -141,8 +157,7 @@ static enum status init_weights(struct session *s, const char *path) {
 static enum status open_new(struct training *t, const struct train_request *q) {
     struct session *s = &t->session;
     char *text, dir[512];
-    size_t size;
-    TRY(file_read(q->config_path, &text, &size));
+    TRY(config_file_text(q->config_path, &text));
     enum status status = session_configure(s, q->config_path, text, q->overrides, q->override_count);
     mem_free(text);
     TRY(status);
@@ -240,10 +255,11 @@ static void show(struct progress *p, const struct session *s, double first_count
     const struct run *run = &s->run;
     if (p->begun && !progress_due(p) && run->iteration < run->config.iterations) return;
     double count = s->algo->count(s->self), spent = clock_now() - p->start;
+    char rate[32];
+    progress_quantity(spent > 0 ? (count - first_count) / spent : 0, rate, sizeof rate);
     progress_update(p, (double)run->iteration, (double)run->config.iterations,
-                    "%lld/%lld, %.0f %s (%.3g/s)  %s", (long long)run->iteration,
-                    (long long)run->config.iterations, count, s->algo->unit,
-                    spent > 0 ? (count - first_count) / spent : 0, run->detail);
+                    "%lld/%lld, %.0f %s (%s/s)  %s", (long long)run->iteration,
+                    (long long)run->config.iterations, count, s->algo->unit, rate, run->detail);
 }
 
 /* What went wrong, where, and what is left. */
@@ -272,7 +288,8 @@ static enum status loop(struct training *t, bool quiet) {
     double last_save = clock_now(), first_count = s->algo->count(s->self);
     progress_start(&progress, s->algo->name);
     if (!quiet) show(&progress, s, first_count);
-    run_catch_signals();
+    run_catch_signals("stopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
+                      "without saving)");
     while (run->iteration < run->config.iterations && !run_stop_requested() && !out_of_time(s)) {
         status = step(t, &last_save);
         if (status != STATUS_OK) break;
@@ -315,6 +332,7 @@ static enum status train(struct training *t, const struct train_request *q) {
     log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training",
              s->algo->name, s->run.dir, (long long)s->run.iteration, s->run.device->name,
              pool_threads(s->run.pool));
+    if (s->run.device->why_not_gpu[0]) log_info("  without a GPU: %s", s->run.device->why_not_gpu);
     for (int i = 0; i < q->override_count; i++)
         log_info("  %s", q->overrides[i]);
     TRY(loop(t, q->quiet));

@@ -16,7 +16,6 @@ struct section {
     void *values; /* the caller's struct */
     const char *about;
     int count;
-    bool *set;      /* by the user; one per key */
     int *seen_line; /* line of the text being read in which the key stood; 0: not yet */
 };
 
@@ -33,7 +32,6 @@ struct config *config_create(void) {
 void config_free(struct config *c) {
     if (!c) return;
     for (int i = 0; i < c->count; i++) {
-        mem_free(c->sections[i].set);
         mem_free(c->sections[i].seen_line);
     }
     mem_free(c->sections);
@@ -76,7 +74,6 @@ void config_bind(struct config *c, const char *section, const struct config_key 
         ENSURE(strlen(keys[s->count].name) < NAME_SIZE, "the key name %s is too long", keys[s->count].name);
         s->count++;
     }
-    s->set = MEM_NEW(bool, s->count);
     s->seen_line = MEM_NEW(int, s->count);
     config_defaults(keys, values);
 }
@@ -128,7 +125,6 @@ static enum status assign(const struct config *c, const char *where, const char 
     char why[1024];
     if (!config_value_set(&s->keys[i], s->values, value, why, sizeof why))
         return status_fail(STATUS_USAGE, "%s: %s", where, why);
-    s->set[i] = true;
     *found = s;
     *index = i;
     return STATUS_OK;
@@ -170,14 +166,12 @@ enum status config_read_text(struct config *c, const char *name, const char *tex
     return config_ini_parse(name, text, read_line, &r);
 }
 
-enum status config_read(struct config *c, const char *path) {
-    char *text;
+enum status config_file_text(const char *path, char **text) {
     size_t size;
-    TRY(file_read(path, &text, &size));
-    enum status s = strlen(text) == size ? config_read_text(c, path, text)
-                                         : status_fail(STATUS_USAGE, "%s: is not a text file", path);
-    mem_free(text);
-    return s;
+    TRY(file_read(path, text, &size));
+    if (strlen(*text) == size) return STATUS_OK;
+    mem_free(*text);
+    return status_fail(STATUS_USAGE, "%s: is not a text file", path);
 }
 
 enum status config_override(struct config *c, const char *assignment) {
@@ -194,29 +188,10 @@ enum status config_override(struct config *c, const char *assignment) {
     return assign(c, where, section, key, equals + 1, &s, &i);
 }
 
-struct peek {
-    const char *section, *key;
-    char *value;
-    bool found;
-};
-
-static enum status peek_line(void *context, int line, const char *section, const char *key,
-                             const char *value) {
-    struct peek *p = context;
-    (void)line;
-    if (!key || strcmp(section, p->section) != 0 || strcmp(key, p->key) != 0) return STATUS_OK;
-    static const struct config_key text_key = {.name = "peek", .type = CONFIG_STRING, .help = ""};
-    char why[128];
-    p->found = config_value_set(&text_key, p->value, value, why, sizeof why);
-    return STATUS_OK;
-}
-
-/* What is wrong elsewhere in the text is told when it is read. */
-bool config_peek(const char *ini_text, const char *section, const char *key, char value[CONFIG_TEXT]) {
-    struct peek p = {section, key, value, false};
-    enum status s = config_ini_parse("", ini_text, peek_line, &p);
-    (void)s;
-    return p.found;
+int config_line(const struct config *c, const char *section, const char *key) {
+    const struct section *s = find_section(c, section);
+    int i = s ? find_key(s, key) : -1;
+    return i >= 0 ? s->seen_line[i] : 0;
 }
 
 char *config_text(const struct config *c) {
@@ -255,12 +230,6 @@ void config_help(const struct config *c, FILE *out) {
             fprintf(out, "      %s\n", config_sentence(key));
         }
     }
-}
-
-bool config_is_set(const struct config *c, const char *section, const char *key) {
-    const struct section *s = find_section(c, section);
-    int i = s ? find_key(s, key) : -1;
-    return i >= 0 && s->set[i];
 }
 
 static int least(int a, int b) {

@@ -1,5 +1,6 @@
 #include "tengen/progress.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,7 +54,8 @@ void progress_update(struct progress *p, double done, double total, const char *
         p->begun = true;
         p->first_done = done;
     }
-    if (!progress_due(p) && done < total) return;
+    bool complete = total > 0 && done >= total;
+    if (!progress_due(p) && !complete) return;
     double now = clock_now(), spent = now - p->start, advanced = done - p->first_done;
     p->last_drawn = now;
 
@@ -65,9 +67,11 @@ void progress_update(struct progress *p, double done, double total, const char *
     progress_duration(spent, spent_text, sizeof spent_text);
     if (advanced > 0 && total >= done)
         progress_duration(spent / advanced * (total - done), left_text, sizeof left_text);
-    double percent = total > 0 ? 100.0 * done / total : 0.0;
-    snprintf(line, sizeof line, "%s %5.1f%%  %s spent, %s left  %.120s", p->label, percent, spent_text,
-             left_text, detail);
+    if (total > 0)
+        snprintf(line, sizeof line, "%s %5.1f%%  %s spent, %s left  %.150s", p->label, 100.0 * done / total,
+                 spent_text, left_text, detail);
+    else
+        snprintf(line, sizeof line, "%s  %s spent  %.180s", p->label, spent_text, detail);
     draw(p, line);
 }
 
@@ -91,6 +95,19 @@ void progress_clear(void) {
         standing = false;
     }
     pthread_mutex_unlock(&lock);
+}
+
+void progress_quantity(double value, char *text, size_t size) {
+    static const char *const units[] = {"", "k", "M", "G", "T"};
+    int unit = 0;
+    while (fabs(value) >= 999.5 && unit < 4) {
+        value /= 1000;
+        unit++;
+    }
+    int digits = fabs(value) >= 99.95 || (unit == 0 && value == floor(value)) ? 0
+                 : fabs(value) >= 9.995                                       ? 1
+                                                                              : 2;
+    snprintf(text, size, "%.*f%s", digits, value, units[unit]);
 }
 
 void progress_duration(double seconds, char *text, size_t size) {

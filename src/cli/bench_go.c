@@ -200,7 +200,7 @@ static enum status run(const struct report *report, int argc, char **argv) {
     options_init(&o, argc, argv);
     TRY(option_long(&o, "size", &only, 2, 25));
     TRY(option_double(&o, "seconds", &seconds, 0, 3600));
-    TRY(option_done(&o));
+    TRY(option_end(&o));
     report_note(report, "Go on one thread, by its processor time; random moves that fill no own eyes.");
     for (int i = 0; i < (only ? 1 : 3); i++) {
         int size = only ? (int)only : sizes[i];

@@ -72,8 +72,12 @@ static enum status measure(const struct net_bench *b, int batch, bool train) {
     double rate = net_flops(b->net) * batch * (train ? 3 : 1) / seconds;
     report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode,
                  batch, precision);
+    report_value(b->report, seconds * 1e3, "ms", "net.%s.%s.b%d.%s.ms", b->name, mode, batch, precision);
     report_value(b->report, rate / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch,
                  precision);
+    report_value(b->report,
+                 net_traffic(b->net, batch, bf16 ? DTYPE_BF16 : DTYPE_F32) * (train ? 3 : 1) / seconds / 1e9,
+                 "GB/s", "net.%s.%s.b%d.%s.gbytes", b->name, mode, batch, precision);
     report_value(b->report, rate / b->peaks.flops[bf16], "of peak", "net.%s.%s.b%d.%s.share", b->name, mode,
                  batch, precision);
     return STATUS_OK;
@@ -149,6 +153,7 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
     TRY(parse_batches(batches, &b));
     TRY(player_precision(precision, &b.precision));
     const char *name = option_word(&o);
+    TRY(option_end(&o));
     const struct model *m = model_find(name ? name : "resnet");
     if (!m) return unknown_model(name);
     struct model_config config = m->bench_config;

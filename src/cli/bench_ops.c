@@ -51,6 +51,7 @@ struct bench_ops {
     const char *filter;
     struct device *device;
     struct queue *queue;
+    int shown;      /* figures that the filter let through */
     double seconds; /* how long a figure is measured */
     struct peaks peaks;
     struct tensor t[TENSORS];
@@ -66,7 +67,7 @@ struct bench_ops {
 static struct tensor make(struct bench_ops *b, enum dtype dtype, int rank, const int *dims) {
     struct tensor t = tensor_make(NULL, dtype, rank, dims);
     t.data = device_alloc(b->device, tensor_bytes(t));
-    b->queue->op->fill(b->queue, t, 0.01f);
+    if (dtype == DTYPE_F32 || dtype == DTYPE_BF16) b->queue->op->fill(b->queue, t, 0.01f);
     b->t[b->count++] = t;
     return t;
 }
@@ -114,18 +115,19 @@ static void figures(struct bench_ops *b, const char *operation, double flops, do
     char name[128];
     snprintf(name, sizeof name, "ops.%s.%s.%s", b->c->name, operation, dtype_name(b->dtype));
     if (b->filter && !strstr(name, b->filter)) return;
+    b->shown++;
     double seconds = seconds_a_call(b, call), peak = b->peaks.flops[b->dtype == DTYPE_BF16];
     double share = fmax(flops / seconds / peak, bytes / seconds / b->peaks.copy);
     report_value(b->report, seconds * 1e6, "us", "%s.us", name);
     if (flops > 0.0) report_value(b->report, flops / seconds * 1e-9, "GFLOP/s", "%s.gflops", name);
-    if (flops <= 0.0) report_value(b->report, bytes / seconds * 1e-9, "GB/s", "%s.gbytes", name);
+    report_value(b->report, bytes / seconds * 1e-9, "GB/s", "%s.gbytes", name);
     report_value(b->report, share, "of peak", "%s.share", name);
 }
 
 /* ---- convolutions and linear layers -----------------------------------------------------------------------
  */
 
-enum { IN, WEIGHTS, BIAS, OUT, GRADIENT };
+enum { IN, WEIGHTS, BIAS, OUT, GRADIENT, SHIFT, GAMMA, BETA, MEAN, RESIDUAL };
 
 static struct conv geometry(const struct ops_case *c) {
     return (struct conv){c->stride, c->stride, c->pad, c->pad};
@@ -142,14 +144,19 @@ static void conv_forward(struct bench_ops *b) {
                                geometry(b->c), ACTIVATION_RELU);
 }
 static void conv_residual(struct bench_ops *b) {
-    b->queue->op->conv_forward(b->queue, b->t[OUT], b->t[IN], weights(b), b->t[BIAS], b->t[5], geometry(b->c),
-                               ACTIVATION_RELU);
+    b->queue->op->conv_forward(b->queue, b->t[OUT], b->t[IN], weights(b), b->t[BIAS], b->t[RESIDUAL],
+                               geometry(b->c), ACTIVATION_RELU);
 }
 static void conv_backward_data(struct bench_ops *b) {
     b->queue->op->conv_backward_data(b->queue, b->t[IN], b->t[OUT], weights(b), geometry(b->c), false);
 }
 static void conv_backward_weights(struct bench_ops *b) {
     b->queue->op->conv_backward_weights(b->queue, b->t[GRADIENT], b->t[IN], b->t[OUT], geometry(b->c));
+}
+
+static void conv_fold(struct bench_ops *b) {
+    b->queue->op->batchnorm_fold(b->queue, b->t[GRADIENT], b->t[SHIFT], b->t[WEIGHTS], b->t[BIAS],
+                                 b->t[GAMMA], b->t[BETA], b->t[MEAN], b->t[GAMMA], 1e-5f);
 }
 
 static void bench_conv(struct bench_ops *b) {
@@ -166,9 +173,13 @@ static void bench_conv(struct bench_ops *b) {
     figures(b, "forward", flops, bytes, conv_forward);
     figures(b, "backward_data", flops, bytes, conv_backward_data);
     figures(b, "backward_weights", flops, bytes, conv_backward_weights);
+    for (int i = SHIFT; i < RESIDUAL; i++)
+        MAKE(b, DTYPE_F32, c->o);
+    if (b->dtype == DTYPE_F32)
+        figures(b, "batchnorm_fold", 0.0, 2.0 * (double)tensor_bytes(b->t[WEIGHTS]), conv_fold);
     if (c->c != c->o || c->stride != 1) return;
     MAKE(b, b->dtype, c->n, oh, ow, c->o);
-    figures(b, "forward_residual", flops, bytes + (double)tensor_bytes(b->t[5]), conv_residual);
+    figures(b, "forward_residual", flops, bytes + (double)tensor_bytes(b->t[RESIDUAL]), conv_residual);
 }
 
 static void linear_forward(struct bench_ops *b) {
@@ -271,6 +282,23 @@ static void bench_map(struct bench_ops *b) {
 static void loss_softmax(struct bench_ops *b) {
     b->queue->op->softmax_forward(b->queue, b->t[0], b->t[1], tensor_none());
 }
+static void loss_softmax_backward(struct bench_ops *b) {
+    b->queue->op->softmax_backward(b->queue, b->t[0], b->t[1], b->t[2], false);
+}
+static void loss_log_softmax(struct bench_ops *b) {
+    b->queue->op->log_softmax_forward(b->queue, b->t[0], b->t[1], tensor_none());
+}
+static void loss_log_softmax_backward(struct bench_ops *b) {
+    b->queue->op->log_softmax_backward(b->queue, b->t[0], b->t[1], b->t[2], false);
+}
+static void loss_squared_error(struct bench_ops *b) {
+    b->queue->op->squared_error(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), 1.0f);
+}
+static void loss_ppo(struct bench_ops *b) {
+    static const struct ppo_constants constants = {0.2f, 0.2f, 0.5f, 0.01f};
+    b->queue->op->ppo_loss(b->queue, b->t[4], b->t[0], b->t[5], b->t[1], b->t[6], b->t[7], b->t[3], b->t[3],
+                           b->t[3], b->t[3], tensor_none(), constants, 1.0f);
+}
 static void loss_cross_entropy(struct bench_ops *b) {
     b->queue->op->cross_entropy(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), tensor_none(),
                                 1.0f);
@@ -282,13 +310,25 @@ static void bench_loss(struct bench_ops *b) {
     for (int i = 0; i < 3; i++)
         MAKE(b, DTYPE_F32, c->n, c->c);
     MAKE(b, DTYPE_F32, c->n);
-    double bytes = (double)tensor_bytes(b->t[0]);
+    MAKE(b, DTYPE_F32, c->n, 5);
+    MAKE(b, DTYPE_F32, c->n, 1);
+    MAKE(b, DTYPE_F32, c->n, 1);
+    MAKE(b, DTYPE_I32, c->n);
+    double bytes = (double)tensor_bytes(b->t[0]), column = (double)tensor_bytes(b->t[3]);
     figures(b, "softmax_forward", 0.0, 2.0 * bytes, loss_softmax);
+    figures(b, "softmax_backward", 0.0, 3.0 * bytes, loss_softmax_backward);
+    figures(b, "log_softmax_forward", 0.0, 2.0 * bytes, loss_log_softmax);
+    figures(b, "log_softmax_backward", 0.0, 3.0 * bytes, loss_log_softmax_backward);
+    figures(b, "squared_error", 0.0, 3.0 * bytes, loss_squared_error);
+    figures(b, "ppo_loss", 0.0, 2.0 * bytes + 12.0 * column, loss_ppo);
     figures(b, "cross_entropy", 0.0, 3.0 * bytes, loss_cross_entropy);
 }
 
 static void step_squares(struct bench_ops *b) {
     b->queue->op->sum_squares(b->queue, b->t[5], b->t[3]);
+}
+static void step_clip(struct bench_ops *b) {
+    b->queue->op->clip_scale(b->queue, b->t[4], b->t[5], 1.0f);
 }
 static void step_sgd(struct bench_ops *b) {
     b->queue->op->sgd_step(b->queue, b->t[0], b->t[1], b->t[3], b->t[4]);
@@ -305,6 +345,7 @@ static void bench_step(struct bench_ops *b) {
     MAKE(b, DTYPE_F32, 1);
     double bytes = (double)tensor_bytes(b->t[0]);
     figures(b, "sum_squares", 0.0, bytes, step_squares);
+    figures(b, "clip_scale", 0.0, (double)sizeof(float) * 2.0, step_clip);
     figures(b, "sgd_step", 0.0, 5.0 * bytes, step_sgd);
     figures(b, "adam_step", 0.0, 7.0 * bytes, step_adam);
 }
@@ -337,7 +378,7 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
     b.filter = option_text(&o, "filter", NULL);
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &b.seconds, 0.001, 3600));
-    TRY(option_done(&o));
+    TRY(option_end(&o));
     TRY(device_open(device, (int)threads, &b.device));
     enum status s = queue_open(b.device, 0, &b.queue);
     if (s == STATUS_OK) {
@@ -349,6 +390,11 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
             report_peaks(&b);
             run_all(&b);
             s = queue_wait(b.queue);
+            if (s == STATUS_OK && b.shown == 0)
+                s = status_fail(
+                    STATUS_USAGE,
+                    "--filter %s: no figure's name holds it, as ops.conv3x3_64_7x7.forward.f32 does",
+                    b.filter);
         }
         queue_close(b.queue);
     }

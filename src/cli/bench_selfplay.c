@@ -108,7 +108,7 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(option_long(&o, "simulations", &b.simulations, 1, 1000000));
     TRY(option_double(&o, "seconds", &b.seconds, 0.1, 36000));
     TRY(player_precision(option_text(&o, "precision", "auto"), &b.precision));
-    TRY(option_done(&o));
+    TRY(option_end(&o));
     if (b.games % b.group)
         return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);
     TRY(search_overhead(report));

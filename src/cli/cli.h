@@ -45,6 +45,8 @@ enum status option_double(struct options *o, const char *name, double *value, do
                           double max) MUST_USE;
 int option_flag(struct options *o, const char *name); /* 1 if it was there */
 enum status option_done(struct options *o) MUST_USE;
+/* The same for a command that takes options alone: refuses words, too. */
+enum status option_end(struct options *o) MUST_USE;
 /* After option_done: the next word that is no option, or NULL. */
 const char *option_word(struct options *o);
 

@@ -36,7 +36,9 @@ static enum status table_read(struct table *t, const char *path) {
     for (char *f = line ? strtok_r(line, ",", &save_field) : NULL; f && t->columns < COLUMNS_MAX;
          f = strtok_r(NULL, ",", &save_field))
         t->names[t->columns++] = f;
-    if (t->columns == 0) return status_fail(STATUS_FORMAT, "%s: has no header line", path);
+    if (t->columns == 0 || strcmp(t->names[0], "iteration") != 0)
+        return status_fail(STATUS_FORMAT, "%s: is no metrics.csv of a run, whose first column is `iteration`",
+                           path);
     t->values = MEM_NEW(double, (size_t)(lines + 1) * (size_t)t->columns);
     while ((line = strtok_r(NULL, "\n", &save_line))) {
         double *row = t->values + (size_t)t->rows * (size_t)t->columns;
@@ -55,26 +57,33 @@ static enum status table_read(struct table *t, const char *path) {
     return STATUS_OK;
 }
 
-/* Each character column shows the mean of its share of the rows. */
+/* Each character column shows the mean of its share of the rows; figures that were not taken (nan) are left
+ * out. */
 static void chart(const struct table *t, int column, int width, int height) {
     double means[CHART_MAX], low = INFINITY, high = -INFINITY;
     if (width > t->rows) width = t->rows;
     for (int x = 0; x < width; x++) {
         int from = (int)((long)x * t->rows / width), to = (int)((long)(x + 1) * t->rows / width);
+        int taken = 0;
         means[x] = 0;
-        for (int r = from; r < to; r++)
-            means[x] += t->values[(size_t)r * (size_t)t->columns + (size_t)column];
-        means[x] /= to - from;
-        low = fmin(low, means[x]);
+        for (int r = from; r < to; r++) {
+            double value = t->values[(size_t)r * (size_t)t->columns + (size_t)column];
+            if (isnan(value)) continue;
+            means[x] += value;
+            taken++;
+        }
+        means[x] = taken ? means[x] / taken : NAN;
+        low = fmin(low, means[x]); /* the other one where one is nan */
         high = fmax(high, means[x]);
     }
     double range = high > low ? high - low : 1;
+    if (low > high) low = high = 0; /* nothing but nan */
     printf("%s (mean over %.3g iterations a character; %d iterations)\n", t->names[column],
            (double)t->rows / width, t->rows);
     for (int y = height - 1; y >= 0; y--) {
         printf("%10.4g |", low + range * y / (height - 1));
         for (int x = 0; x < width; x++) {
-            int level = (int)lround((means[x] - low) / range * (height - 1));
+            int level = isnan(means[x]) ? -1 : (int)lround((means[x] - low) / range * (height - 1));
             putchar(level == y ? '*' : level > y ? '.' : ' ');
         }
         putchar('\n');

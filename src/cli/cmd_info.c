@@ -12,7 +12,7 @@
 static enum status info_run(int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
-    TRY(option_done(&o));
+    TRY(option_end(&o));
     char text[4096];
     printf("tengen:   %s (commit %s)\n", version_number(), version_commit());
     printf("compiler: %s\n", version_compiler());

@@ -175,7 +175,7 @@ static enum status play_match(const struct match_command *m, struct match_setup 
                                     .cleanup = !m->keep_dead,
                                     .progress = !m->quiet};
     struct match_result result;
-    run_catch_signals();
+    run_catch_signals("stopping after the moves in progress (Ctrl-C again: stop at once)");
     enum status status =
         match_play_many(s->game, s->players[0], s->players[1], s->workers, &options, &result);
     if (status == STATUS_OK || (status == STATUS_INTERRUPTED && result.games > 0))

@@ -46,7 +46,9 @@ static void reason_kind(const char *text, char *kind, size_t size) {
     bool quoted = false;
     for (; *text && used + 1 < size; text++) {
         quoted = (quoted || *text == '[') && *text != ']';
-        bool digit = isdigit((unsigned char)*text) || (quoted && *text != '[');
+        /* Not the digits of a name, as in UTF-16. */
+        bool named = used > 0 && (isalpha((unsigned char)kind[used - 1]) || kind[used - 1] == '-');
+        bool digit = (isdigit((unsigned char)*text) && !named) || (quoted && *text != '[');
         if (digit && used > 0 && kind[used - 1] == '#') continue;
         kind[used++] = digit ? '#' : *text;
     }
@@ -111,7 +113,8 @@ static enum status read_path(struct sgf_command *m, const char *path) {
         if (got < 0) {
             const char *whole = sgf_skip_reason(r), *why = strstr(whole, "): ");
             m->counts.skipped++;
-            note_bad(m, why ? why + 3 : whole, whole);
+            /* Behind the game's number and line, or, where a whole file is bad, behind its path. */
+            note_bad(m, why ? why + 3 : whole + strlen(sgf_path(r)) + 2, whole);
             continue;
         }
         count_game(&m->counts, game);
@@ -122,7 +125,7 @@ static enum status read_path(struct sgf_command *m, const char *path) {
             note_bad(m, status_text(), whole);
         }
         if (!m->quiet && number % 256 == 0)
-            progress_update(&m->progress, (double)(m->counts.good + m->counts.skipped), 0, "games, %s", path);
+            progress_update(&m->progress, 0, 0, "%ld games, %s", m->counts.good + m->counts.skipped, path);
     }
     sgf_close(r);
     return STATUS_OK;
@@ -190,7 +193,8 @@ const struct command command_sgf = {
     .name = "sgf",
     .summary = "check and count game records",
     .usage = "tengen sgf FILE|FOLDER ... [--replay] [--verbose] [--json]",
-    .help = "Reads SGF files (FF[1] to FF[4], plain or gzip; of a folder: *.sgf and *.sgf.gz) and counts "
+    .help = "Reads SGF files (FF[1] to FF[4], plain or gzip; of a folder: all *.sgf and *.sgf.gz in it and "
+            "below) and counts "
             "games, moves,\n"
             "results and sizes. A game that cannot be used is skipped and counted by its reason.\n"
             "\n"

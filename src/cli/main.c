@@ -1,4 +1,5 @@
 /* tengen: the table of commands. The only place that exits. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +42,7 @@ static enum status unknown_command(const char *name) {
 }
 
 static enum status help(int argc, char **argv) {
-    if (argc < 1) {
+    if (argc < 1 || strcmp(argv[0], "help") == 0) {
         print_overview();
         return STATUS_OK;
     }
@@ -78,6 +79,8 @@ static enum status run(int argc, char **argv) {
 int main(int argc, char **argv) {
     enum status s = run(argc, argv);
     progress_clear();
+    if ((fflush(stdout) != 0 || ferror(stdout)) && s == STATUS_OK)
+        s = status_fail(STATUS_IO, "what was printed could not be written in full (%s)", strerror(errno));
     if (s == STATUS_OK) return 0;
     fprintf(stderr, "tengen: %s\n", status_text());
     return s == STATUS_USAGE ? 2 : s == STATUS_INTERRUPTED ? 130 : 1;

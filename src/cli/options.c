@@ -90,12 +90,21 @@ enum status option_done(struct options *o) {
         const char *arg = o->argv[i];
         if (strncmp(arg, "--", 2) != 0) continue;
         for (int k = 0; k < o->known_count; k++)
-            if (strcmp(arg + 2, o->known[k]) == 0) return status_fail(STATUS_USAGE, "%s: needs a value", arg);
+            if (strcmp(arg + 2, o->known[k]) == 0)
+                return status_fail(STATUS_USAGE,
+                                   i + 1 == o->argc ? "%s: needs a value" : "%s: is given twice", arg);
         const char *nearest = config_nearest(arg + 2, o->known, o->known_count);
         return status_fail(STATUS_USAGE, "%s: unknown option%s%s%s", arg, nearest ? "; did you mean --" : "",
                            nearest ? nearest : "", nearest ? "?" : "");
     }
     return STATUS_OK;
+}
+
+enum status option_end(struct options *o) {
+    TRY(option_done(o));
+    if (o->argc < 2) return STATUS_OK;
+    return status_fail(STATUS_USAGE, "%s: what is \"%s\"? There is nothing more to name", o->argv[0],
+                       o->argv[1]);
 }
 
 const char *option_word(struct options *o) {

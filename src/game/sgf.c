@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "sgf_parse.h"
 #include "tengen/file.h"
@@ -27,18 +29,35 @@ struct sgf_reader {
 
 static bool is_sgf(const char *name) {
     size_t length = strlen(name);
-    return (length > 4 && strcmp(name + length - 4, ".sgf") == 0) ||
-           (length > 7 && strcmp(name + length - 7, ".sgf.gz") == 0);
+    return (length > 4 && strcasecmp(name + length - 4, ".sgf") == 0) ||
+           (length > 7 && strcasecmp(name + length - 7, ".sgf.gz") == 0);
 }
 
-static enum status list_folder(struct sgf_reader *r, const char *folder) {
+/* The game records of a folder and of those in it, by name. Links to folders are not followed: they may lead
+ * round. */
+static enum status add_folder(struct sgf_reader *r, const char *folder) {
     char **names;
     int count;
     TRY(file_list(folder, "", &names, &count));
-    r->paths = MEM_NEW(char *, count);
-    for (int i = 0; i < count; i++)
-        if (is_sgf(names[i])) r->paths[r->path_count++] = mem_format("%s/%s", folder, names[i]);
+    enum status s = STATUS_OK;
+    for (int i = 0; i < count && s == STATUS_OK; i++) {
+        char *path = mem_format("%s/%s", folder, names[i]);
+        struct stat about;
+        if (lstat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
+            s = add_folder(r, path);
+        } else if (is_sgf(names[i])) {
+            r->paths =
+                mem_resize(r->paths, (size_t)r->path_count, (size_t)r->path_count + 1, sizeof *r->paths);
+            r->paths[r->path_count++] = mem_string(path);
+        }
+        mem_free(path);
+    }
     file_list_free(names, count);
+    return s;
+}
+
+static enum status list_folder(struct sgf_reader *r, const char *folder) {
+    TRY(add_folder(r, folder));
     if (r->path_count > 0) return STATUS_OK;
     return status_fail(STATUS_IO, "%s: holds no file *.sgf or *.sgf.gz", folder);
 }
@@ -152,6 +171,10 @@ const char *sgf_where(struct sgf_reader *r) {
 
 const char *sgf_skip_reason(const struct sgf_reader *r) {
     return r->reason;
+}
+
+const char *sgf_path(const struct sgf_reader *r) {
+    return r->paths[r->next_path - 1];
 }
 
 /* ---- replay -----------------------------------------------------------------------------------------------

@@ -275,6 +275,16 @@ double net_flops(const struct net *net) {
     return sum;
 }
 
+double net_traffic(const struct net *net, int n, enum dtype type) {
+    double values = 0.0;
+    for (int i = 0; i < net->node_count; i++) {
+        const struct node *node = &net->nodes[i];
+        if (node->kind == NODE_INPUT || node_is_layer(node) || node->kind == NODE_POOL)
+            values += (node->kind == NODE_INPUT ? 1.0 : 2.0) * node->h * node->w * node->c;
+    }
+    return (double)net_parameters(net) * sizeof(float) + values * n * (double)dtype_size(type);
+}
+
 size_t net_parameters(const struct net *net) {
     size_t sum = 0;
     for (int i = 0; i < net->segment_count; i++)
@@ -317,6 +327,18 @@ void net_print(const struct net *net, FILE *out) {
     for (int i = 0; i < net->output_count; i++)
         fprintf(out, "output %s: node %d\n", net->outputs[i].name, net->outputs[i].node);
     fprintf(out, "%zu parameters, %.3f GFLOP a sample\n", net_parameters(net), net_flops(net) * 1e-9);
+}
+
+enum status net_require_output(const struct net *net, const char *name) {
+    char list[256] = "";
+    for (int i = 0; i < net->output_count; i++) {
+        if (strcmp(net->outputs[i].name, name) == 0) return STATUS_OK;
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", net->outputs[i].name);
+    }
+    return status_fail(STATUS_USAGE,
+                       "network %s has no output \"%s\", only %s; set net.head or net.model accordingly",
+                       net->name, name, list);
 }
 
 int net_outputs(const struct net *net) {

@@ -26,7 +26,10 @@ enum status net_commit(struct net *net, struct device *device) {
     segments_place(net, SEGMENT_FROZEN | SEGMENT_DECAY, &net->weight_count);
     segments_place(net, SEGMENT_FROZEN, &net->weight_count);
     segments_place(net, SEGMENT_STATE, &net->state_count);
-    ENSURE(net->weight_count < INT32_MAX, "net %s has %zu parameters", net->name, net->weight_count);
+    if (net->weight_count >= INT32_MAX)
+        return status_fail(
+            STATUS_USAGE, "network %s has %zu parameters, and %d are the most; take fewer blocks or channels",
+            net->name, net->weight_count, INT32_MAX);
     TRY(queue_open(device, 1, &net->queue));
     net->device = device;
     net->weights = device_alloc(device, net->weight_count * sizeof(float));

@@ -56,6 +56,8 @@ static enum status lane_open(struct net_evaluator *e, struct evaluator_lane *l, 
 
 enum status net_evaluator_create(struct net *net, struct device *device, int lanes, int threads, int batch,
                                  enum precision precision, struct evaluator **out) {
+    TRY(net_require_output(net, "policy"));
+    TRY(net_require_output(net, "value"));
     struct net_evaluator *e = MEM_NEW(struct net_evaluator, 1);
     e->staged = device->kind != DEVICE_CPU;
     e->lanes = MEM_NEW(struct evaluator_lane, lanes);

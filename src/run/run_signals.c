@@ -1,26 +1,26 @@
 /* The wish to stop. */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tengen/run.h"
 
 static volatile sig_atomic_t stop;
+static char message[256];
 
-/* Says at once that it was heard, since the iteration may take a while to end. */
+/* Says at once that it was heard, since what goes on may take a while to end. */
 static void request_stop(int signal) {
-    static const char text[] =
-        "\nstopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
-        "without saving)\n";
     (void)signal;
     if (!stop) {
-        ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+        ssize_t written = write(STDERR_FILENO, message, strlen(message));
         (void)written;
     }
     stop = 1;
 }
 
-void run_catch_signals(void) {
+void run_catch_signals(const char *text) {
+    snprintf(message, sizeof message, "\n%s\n", text);
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = request_stop;
@@ -29,6 +29,7 @@ void run_catch_signals(void) {
     sigaction(SIGINT, &action, NULL);
     action.sa_flags = SA_RESTART; /* batch systems may send it to every process of a group, and again */
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL); /* the terminal or the connection is gone */
     stop = 0;
 }
 

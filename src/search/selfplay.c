@@ -173,6 +173,14 @@ void selfplay_run(struct selfplay *s, struct game_record **finished, int *count)
 const struct selfplay_stats *selfplay_totals(const struct selfplay *s) {
     return &s->stats;
 }
+
+bool selfplay_tree_full(const struct selfplay *s) {
+    bool full = false;
+    for (int i = 0; i < s->config.games / s->config.group; i++)
+        full |= s->groups[i].tree_full;
+    return full;
+}
+
 float selfplay_resign_threshold(const struct selfplay *s) {
     return s->threshold;
 }

@@ -188,6 +188,7 @@ static void finish_move(struct slot *slot, const struct selfplay *s, struct grou
     const void *position = search_root(slot->search);
     int player = g->to_play(g, position), action;
     slot->thinking = false;
+    group->tree_full |= search_full(slot->search);
     group->stats.simulations += (uint64_t)(tree_visits(slot) - slot->reused);
     if (in_opening(slot)) {
         action = sample_prior(slot, s);

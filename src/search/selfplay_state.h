@@ -35,6 +35,7 @@ struct group {
     struct finished *finished;
     int finished_count, finished_capacity;
     struct selfplay_stats stats; /* of this round */
+    bool tree_full;              /* a search ran out of memory, ever */
 };
 
 struct selfplay {

@@ -119,16 +119,15 @@ static enum status open_cuda(int index, int threads, struct device **out) {
 
 static enum status open_auto(int threads, struct device **out) {
     const struct backend *backend = cuda_backend_find();
-    if (backend && backend->device_count() > 0) {
-        if (open_backend(backend, 0, threads, out) == STATUS_OK) {
-            log_info("device auto: %s", (*out)->name);
-            return STATUS_OK;
-        }
+    bool gpu = backend && backend->device_count() > 0;
+    if (gpu) {
+        if (open_backend(backend, 0, threads, out) == STATUS_OK) return STATUS_OK;
         log_warn("device auto: the GPU failed (%s); using the CPU", status_text());
-    } else {
-        log_info("device auto: no GPU (%s); using the CPU", backend ? "none found" : cuda.why);
     }
-    return open_backend(&cpu_backend, 0, threads, out);
+    TRY(open_backend(&cpu_backend, 0, threads, out));
+    if (!gpu)
+        snprintf((*out)->why_not_gpu, sizeof(*out)->why_not_gpu, "%s", backend ? "none found" : cuda.why);
+    return STATUS_OK;
 }
 
 enum status device_open(const char *spec, int threads, struct device **out) {

@@ -57,7 +57,7 @@ static void defaults_are_set_at_binding(void **state) {
     assert_true(schedule_value(&f->learn.constant, 1e9) == 0.5f);
     assert_int_equal(f->learn.offset, -3);
     assert_int_equal(f->value.channels, 64);
-    assert_false(config_is_set(f->config, "learn", "horizon"));
+    assert_int_equal(config_line(f->config, "learn", "horizon"), 0);
 }
 
 static void a_text_sets_values_and_later_ones_win(void **state) {
@@ -84,8 +84,8 @@ static void a_text_sets_values_and_later_ones_win(void **state) {
     assert_near(schedule_value(&f->learn.rate, 250), 0.055, 1e-6, 0);
     assert_int_equal(f->policy.channels, 128);
     assert_int_equal(f->value.channels, 64);
-    assert_true(config_is_set(f->config, "net.policy", "channels"));
-    assert_false(config_is_set(f->config, "net.value", "channels"));
+    assert_true(config_line(f->config, "net.policy", "channels") > 0);
+    assert_int_equal(config_line(f->config, "net.value", "channels"), 0);
 
     assert_ok(config_read_text(f->config, "b.ini", "[learn]\nhorizon = 32\n"));
     assert_ok(config_override(f->config, "net.value.blocks=0"));
@@ -153,7 +153,7 @@ static void wrong_values_change_nothing(void **state) {
     struct fixture *f = *state;
     assert_int_equal(config_override(f->config, "learn.horizon=0"), STATUS_USAGE);
     assert_int_equal(f->learn.horizon, 128);
-    assert_false(config_is_set(f->config, "learn", "horizon"));
+    assert_int_equal(config_line(f->config, "learn", "horizon"), 0);
 }
 
 static void overrides_name_the_command_line(void **state) {
@@ -228,27 +228,26 @@ static void the_text_of_a_config_is_read_back_as_the_same(void **state) {
     mem_free(text);
 }
 
-static void values_can_be_peeked_at_before_binding(void **state) {
-    (void)state;
-    char value[CONFIG_TEXT];
-    const char *text = "[run]\nalgorithm = ppo ; which\nseed = 3\n[x]\nalgorithm = \"dqn\"\n";
-    assert_true(config_peek(text, "run", "algorithm", value));
-    assert_string_equal(value, "ppo");
-    assert_true(config_peek(text, "x", "algorithm", value));
-    assert_string_equal(value, "dqn");
-    assert_false(config_peek(text, "run", "none", value));
-    assert_false(config_peek("no text at all", "run", "algorithm", value));
+static void keys_know_the_line_they_stood_in(void **state) {
+    struct fixture *f = *state;
+    assert_ok(config_read_text(f->config, "x.ini", "# first\n[learn]\n\nhorizon = 3\n"));
+    assert_int_equal(config_line(f->config, "learn", "horizon"), 4);
+    assert_int_equal(config_line(f->config, "learn", "learning_rate"), 0);
+    assert_int_equal(config_line(f->config, "none", "horizon"), 0);
 }
 
 static void files_are_read_and_missing_ones_named(void **state) {
     struct fixture *f = *state;
     const char text[] = "[learn]\nhorizon = 77\n";
     assert_ok(file_write("some.ini", text, sizeof text - 1));
-    assert_ok(config_read(f->config, "some.ini"));
+    char *read;
+    assert_ok(config_file_text("some.ini", &read));
+    assert_ok(config_read_text(f->config, "some.ini", read));
+    mem_free(read);
     assert_int_equal(f->learn.horizon, 77);
-    assert_fails(config_read(f->config, "none.ini"), STATUS_IO, "none.ini: No such file");
+    assert_fails(config_file_text("none.ini", &read), STATUS_IO, "none.ini: No such file");
     assert_ok(file_write("binary.ini", "a\0b", 3));
-    assert_fails(config_read(f->config, "binary.ini"), STATUS_USAGE, "binary.ini: is not a text file");
+    assert_fails(config_file_text("binary.ini", &read), STATUS_USAGE, "binary.ini: is not a text file");
 }
 
 static void help_shows_type_default_range_and_sentence(void **state) {
@@ -329,7 +328,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(overrides_name_the_command_line, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines_are_taken_or_refused_but_never_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(the_text_of_a_config_is_read_back_as_the_same, setup, teardown),
-        cmocka_unit_test(values_can_be_peeked_at_before_binding),
+        cmocka_unit_test_setup_teardown(keys_know_the_line_they_stood_in, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_read_and_missing_ones_named, setup, teardown),
         cmocka_unit_test_setup_teardown(help_shows_type_default_range_and_sentence, setup, teardown),
         cmocka_unit_test(nearest_is_near_or_none),

@@ -15,7 +15,6 @@ refuses() {
         failures=$((failures + 1))
         return
     fi
-    said=$(grep -v 'device auto' <<<"$said")
     if [ "$(wc -l <<<"$said")" != 1 ] || [[ "$said" != *"$text"* ]]; then
         printf 'tengen %s: said\n%s\ninstead of one line with: %s\n' "$*" "$said" "$text"
         failures=$((failures + 1))
@@ -29,6 +28,20 @@ refuses 'wrong.ini:4' train wrong.ini
 refuses 'algorithm' train "$configs/ppo_cartpole.ini" run.algorithm=pppo run.dir=run
 refuses 'run.seed' train "$configs/ppo_cartpole.ini" run.seed=many run.dir=run
 refuses 'cuda' train "$configs/ppo_cartpole.ini" run.device=cuda:99 run.dir=run
+printf '[run]\nalgoritm = ppo\n' >wrong.ini
+refuses 'wrong.ini:2: [run] algoritm = ppo: unknown key `algoritm` in [run]; did you mean `algorithm`' train wrong.ini
+printf '[run]\nalgorithm = pppo\n' >wrong.ini
+refuses 'wrong.ini:2: [run] algorithm = pppo: unknown; did you mean `ppo`' train wrong.ini
+printf '[run]\nalgorithm ppo\n' >wrong.ini
+refuses 'wrong.ini:2' train wrong.ini
+printf '\0\1\2' >wrong.ini
+refuses 'wrong.ini: is not a text file' train wrong.ini
+for head in q policy; do
+    refuses 'has no output "' train "$configs/ppo_cartpole.ini" net.head=$head run.dir=run run.device=cpu
+done
+refuses 'has no output "value"' train "$configs/alphazero_go7.ini" net.model=mlp net.head=policy run.dir=run run.device=cpu
+refuses 'fewer blocks or channels' train "$configs/alphazero_go7.ini" net.blocks=200 net.channels=4096 run.dir=run \
+    run.device=cpu
 [ ! -e run ] || { echo "a refused run left its folder"; failures=$((failures + 1)); }
 
 "$TENGEN" train "$configs/alphazero_tictactoe.ini" run.dir=run run.iterations=2 run.device=cpu --quiet 2>/dev/null ||
@@ -46,4 +59,12 @@ refuses 'weights' train --resume weights.h5
 refuses 'net/' train "$configs/alphazero_tictactoe.ini" --init weights.h5 net.channels=16 run.dir=other run.device=cpu
 [ ! -e other ] || { echo "a refused --init left a run"; failures=$((failures + 1)); }
 refuses 'such' match weights.h5 nobody.h5 --games 2
+refuses '--size: is given twice' bench go --size 5 --size 7
+refuses 'what is "extra"' info extra
+refuses "no figure's name holds it" bench ops --filter zzz --seconds 0.001 --device cpu
+refuses 'is no metrics.csv' curve weights.h5
+if [ -w /dev/full ]; then
+    "$TENGEN" info 2>said >/dev/full && { echo "a full standard output was no error"; failures=$((failures + 1)); }
+    grep -q 'could not be written' said || { cat said; failures=$((failures + 1)); }
+fi
 exit $((failures > 0))
