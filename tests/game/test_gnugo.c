@@ -1,13 +1,13 @@
 /* Random games agree with GNU Go after every move: stones, captures and legal moves under positional superko,
  * and the area at the end against the flood fill of go_reference.h.
  *
- * Usage: test_gnugo [GAMES A SIZE]; 10 by default, which takes a second or two. Skipped without gnugo. */
+ * Usage: test_gnugo [GAMES A SIZE]; 200 by default. Skipped without gnugo. */
 #include <unistd.h>
 
 #include "games.h"
 #include "go_reference.h"
 
-enum { DEFAULT_GAMES = 10, SUPERKO_MEMORY = 500 }; /* GNU Go forgets boards beyond so many moves */
+enum { DEFAULT_GAMES = 200, SUPERKO_MEMORY = 500 }; /* GNU Go forgets boards beyond so many moves */
 
 static int games = DEFAULT_GAMES;
 static const char *gnugo;
