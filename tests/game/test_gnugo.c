@@ -84,17 +84,21 @@ static void mark_vertices(const struct game *g, char *list, uint8_t *marks, uint
         marks[g->action_parse(g, vertex)] = value;
 }
 
+static void fail_at(const struct source *s, const char *what) {
+    char text[4096];
+    s->g->print(s->g, s->position, text, sizeof text);
+    fail_msg("GNU Go has other %s than\n%s", what, text);
+}
+
 static void compare_position(struct source *s, FILE *in, int player) {
     const struct game *g = s->g;
     uint8_t theirs[GAME_ACTIONS_MAX] = {0}, ours[GAME_ACTIONS_MAX];
     int points = g->width * g->width;
-    char text[4096];
-    g->print(g, s->position, text, sizeof text);
     read_answer(in); /* play */
     mark_vertices(g, read_answer(in), theirs, GO_BLACK);
     mark_vertices(g, read_answer(in), theirs, GO_WHITE);
     go_board(g, s->position, ours);
-    if (memcmp(theirs, ours, (size_t)points)) fail_msg("GNU Go has other stones than\n%s", text);
+    if (memcmp(theirs, ours, (size_t)points)) fail_at(s, "stones");
     assert_int_equal(atoi(read_answer(in)), go_captures(g, s->position, player));
     if (g->ended(g, s->position)) {
         assert_true(g->score(g, s->position) == (float)reference_area(theirs, g->width));
@@ -103,7 +107,7 @@ static void compare_position(struct source *s, FILE *in, int player) {
         theirs[points] = 1;
         mark_vertices(g, read_answer(in), theirs, 1);
         g->legal(g, s->position, ours);
-        if (memcmp(theirs, ours, (size_t)g->actions)) fail_msg("GNU Go has other legal moves than\n%s", text);
+        if (memcmp(theirs, ours, (size_t)g->actions)) fail_at(s, "legal moves");
     }
 }
 
