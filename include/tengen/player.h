@@ -20,7 +20,8 @@ struct player {
     enum status (*choose)(struct player *p, const void *position, int *action);
     /* Any player's action (also one's own) was played. */
     enum status (*played)(struct player *p, int action);
-    /* Go, optional: dead stones at the end, dead[size^2]; NULL or STATUS_USAGE if it cannot tell. */
+    /* Go, optional: dead stones at the end, dead[size^2] of 1 or 0; NULL or STATUS_USAGE if it cannot tell.
+     */
     enum status (*dead)(struct player *p, uint8_t *dead);
     void (*close)(struct player *p);
 };
@@ -59,8 +60,9 @@ struct match_options {
     int opening_moves; /* random legal (not eye-filling, no pass) moves before the players take over */
     uint64_t seed;
     const char *sgf_folder; /* NULL: none are written */
-    bool cleanup;  /* Go: take off stones that a gtp player declares dead before scoring (Tromp-Taylor counts
-                      them as alive; with kgs-genmove_cleanup the engine takes them itself) */
+    bool cleanup;  /* Go: before scoring take off stones that a gtp player declares dead, if the other side or
+                      Tengen's own estimate says so too (Tromp-Taylor counts them as alive; with
+                      kgs-genmove_cleanup the engine takes them itself) */
     bool progress; /* shown on stderr */
 };
 

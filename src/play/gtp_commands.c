@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gentle.h"
+#include "dead.h"
 #include "gtp_state.h"
 #include "tengen/go.h"
 #include "tengen/sgf.h"
@@ -229,7 +229,7 @@ static bool reg_genmove(struct gtp *e, struct gtp_call *call) {
 
 static bool opponent_has_dead(const struct gtp *e, int player) {
     uint8_t dead[GAME_ACTIONS_MAX];
-    gtp_dead_stones(e->game, e->position, dead);
+    dead_stones(e->game, e->position, dead);
     for (int p = 0; p < points_of(e); p++)
         if (dead[p] && go_at(e->game, e->position, p) == (player ? GO_BLACK : GO_WHITE)) return true;
     return false;
@@ -320,8 +320,10 @@ static bool time_left(struct gtp *e, struct gtp_call *call) {
  */
 
 static bool final_score(struct gtp *e, struct gtp_call *call) {
+    uint8_t dead[GAME_ACTIONS_MAX];
     (void)call;
-    put_score(e, gtp_final_score(e->game, e->position));
+    dead_stones(e->game, e->position, dead);
+    put_score(e, dead_score(e->game, e->position, dead));
     return true;
 }
 
@@ -331,7 +333,7 @@ static bool final_status_list(struct gtp *e, struct gtp_call *call) {
     bool want_dead = strcmp(call->words[1], "dead") == 0, want_alive = strcmp(call->words[1], "alive") == 0;
     if (!want_dead && !want_alive)
         return strcmp(call->words[1], "seki") == 0 || gtp_fail(e, "the status is one of alive, dead, seki");
-    gtp_dead_stones(e->game, e->position, dead);
+    dead_stones(e->game, e->position, dead);
     int listed = 0;
     for (int p = 0; p < points_of(e); p++)
         if (go_at(e->game, e->position, p) != GO_EMPTY && (dead[p] != 0) == want_dead)

@@ -1,5 +1,5 @@
 /* The inside of the GTP engine: gtp.c reads lines and answers, gtp_board.c keeps the game, gtp_clock.c the
- * time, gtp_status.c says which stones are dead, gtp_commands.c and gtp_analyze.c are the commands. */
+ * time, gtp_commands.c and gtp_analyze.c are the commands. */
 #ifndef PLAY_GTP_STATE_H
 #define PLAY_GTP_STATE_H
 
@@ -100,12 +100,6 @@ void gtp_clock_left(struct gtp_clock *c, double left, int stones);
 /* Seconds to think about the next move, 0 for no limit. `moves` is the length of the game so far. */
 double gtp_clock_budget(const struct gtp_clock *c, int points, int moves);
 void gtp_clock_spend(struct gtp_clock *c, double seconds);
-
-/* ---- gtp_status.c ---- */
-/* Which stones are dead, for a board on which play has stopped: dead[size^2]. */
-void gtp_dead_stones(const struct game *g, const void *position, uint8_t *dead);
-/* Black's area less komi without the dead stones. */
-float gtp_final_score(const struct game *g, const void *position);
 
 /* ---- gtp_analyze.c ---- */
 /* Thinks about `player`'s move and chooses it: by the clock, --time or simulations. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "dead.h"
 #include "gentle.h"
 #include "match.h"
 #include "tengen/go.h"
@@ -113,11 +114,12 @@ static bool ended_by_passes(const struct referee *r) {
     return count >= 2 && r->out->actions[count - 1] == pass && r->out->actions[count - 2] == pass;
 }
 
-/* Asks the players for dead stones. Where both can tell, only those that both name are dead. Returns how many
- * stand on the board. */
+/* Asks the players for dead stones. A side may lie about them, or know nothing of Go: a stone is dead where
+ * two of three say so: the sides and Tengen's own estimate. Returns how many stand on the board. */
 static enum status agree_on_dead(struct referee *r, uint8_t *dead, int *count, bool *over) {
-    int points = r->game->width * r->game->height, told = 0;
-    uint8_t board[GAME_ACTIONS_MAX], list[GAME_ACTIONS_MAX];
+    const struct game *g = r->game;
+    uint8_t board[GAME_ACTIONS_MAX], list[GAME_ACTIONS_MAX], votes[GAME_ACTIONS_MAX] = {0};
+    int points = g->width * g->height, told = 0;
     *count = 0;
     for (int who = 0; who < 2; who++) {
         struct player *p = r->players[who];
@@ -127,32 +129,17 @@ static enum status agree_on_dead(struct referee *r, uint8_t *dead, int *count, b
         TRY(judge(r, who, s, over));
         if (*over) return STATUS_OK;
         for (int i = 0; i < points; i++)
-            dead[i] = told ? dead[i] && list[i] : list[i];
+            votes[i] += list[i];
         told++;
     }
     if (!told) return STATUS_OK;
-    go_board(r->game, r->position, board);
+    go_board(g, r->position, board);
+    dead_stones(g, r->position, list);
     for (int i = 0; i < points; i++) {
-        dead[i] = dead[i] && board[i] != GO_EMPTY;
+        dead[i] = votes[i] + list[i] >= 2 && board[i] != GO_EMPTY;
         *count += dead[i];
     }
     return STATUS_OK;
-}
-
-/* Black's points less komi with the dead stones off the board. */
-static float score_without(const struct referee *r, const uint8_t *dead) {
-    const struct game *g = r->game;
-    uint8_t board[GAME_ACTIONS_MAX];
-    go_board(g, r->position, board);
-    for (int i = 0; i < g->width * g->height; i++)
-        if (dead[i]) board[i] = GO_EMPTY;
-    void *cleaned = position_create(g);
-    g->start(g, cleaned);
-    bool legal = go_setup(g, cleaned, board, 0);
-    ENSURE(legal, "taking stones off cannot take a chain's last liberty");
-    float score = go_area(g, cleaned, NULL);
-    position_free(cleaned);
-    return score;
 }
 
 static enum status score_game(struct referee *r, bool *over) {
@@ -167,7 +154,7 @@ static enum status score_game(struct referee *r, bool *over) {
         if (*over) return STATUS_OK;
     }
     if (taken > 0) {
-        score = score_without(r, dead);
+        score = dead_score(g, r->position, dead);
         result = score > 0 ? 1.0f : score < 0 ? -1.0f : 0.0f;
         mg->text = mem_format("%d dead stones were taken off before counting", taken);
     }

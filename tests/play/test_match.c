@@ -234,34 +234,88 @@ static void an_engine_may_resign(void **state) {
     game_free(g);
 }
 
+#define PASSES "genmove) printf '= pass\\n\\n';;\n"
+#define ALL_DEAD                                                                                             \
+    "    final_status_list) printf '= A1 B1 C1 D1 E1\\nA2 B2 C2 D2 E2 A3 B3 C3 D3 E3 "                       \
+    "A4 B4 C4 D4 E4 A5 B5 C5 D5 E5\\n\\n';;"
+
 /* Two engines that pass at once, over two random opening stones. Nothing is taken off unless an engine says
  * so. */
 static void declared_dead_stones_are_taken_off_before_counting(void **state) {
     (void)state;
     struct game *g = small_game("go", 5, 0.5f);
-    static const char pass[] = "genmove) printf '= pass\\n\\n';;";
-    static const char all_dead[] =
-        "genmove) printf '= pass\\n\\n';;\n    final_status_list) printf '= A1 B1 C1 D1 E1\\n"
-        "A2 B2 C2 D2 E2 A3 B3 C3 D3 E3 A4 B4 C4 D4 E4 A5 B5 C5 D5 E5\\n\\n';;";
     struct sgf_reader *reader;
     const struct sgf_game *game;
-    struct player a = scripted("taker", all_dead), b = scripted("taker2", all_dead);
+    struct player a = scripted("taker", PASSES ALL_DEAD), b = scripted("taker2", PASSES ALL_DEAD);
     play(g, &a, &b, 2, "both");
     assert_ok(sgf_open("both", &reader));
     assert_int_equal(sgf_next(reader, &game), 1);
     assert_string_equal(game->result, "W+0.5"); /* an empty board and komi */
     sgf_close(reader);
-    a = scripted("taker", all_dead),
-    b = scripted("keeper", pass); /* the second lists none: only what both list */
+    a = scripted("taker", PASSES ALL_DEAD),
+    b = scripted("keeper", PASSES); /* the second lists none: only what both list */
     struct match_result r = play(g, &a, &b, 2, "one");
     assert_int_equal(r.wins, 1); /* one stone each is neutral everywhere: white has komi */
     assert_int_equal(r.losses, 1);
-    a = scripted("taker", "genmove) printf '= pass\\n\\n';;\n    final_status_list) printf '= Q9\\n\\n';;"),
-    b = gentle();
-    struct match_options o = {.games = 2, .cleanup = true};
-    assert_ok(match_play(g, &a, &b, &o, &r));
-    player_close(&a);
-    player_close(&b);
+    a = scripted("taker", PASSES "    final_status_list) printf '= Q9\\n\\n';;"), b = gentle();
+    r = play(g, &a, &b, 2, NULL);
+    assert_int_equal(r.forfeits_a, 2);
+    assert_non_null(strstr(r.text, "lists \"Q9\" as dead, which is no point"));
+    game_free(g);
+}
+
+/* It passes from the start and lists every point of the board. Against one that cannot tell, and as both
+ * colours, it must not clear away the stones that it lost to. */
+static void an_engine_that_calls_everything_dead_does_not_win_by_it(void **state) {
+    (void)state;
+    struct game *g = small_game("go", 5, 0.5f);
+    struct player liar = scripted("liar", PASSES ALL_DEAD), b = gentle();
+    struct match_result r = play(g, &liar, &b, 4, "liar");
+    assert_int_equal(r.losses, 4);
+    assert_int_equal(r.forfeits_a, 0);
+    struct player keeper = scripted("keeper", PASSES);
+    liar = scripted("liar", PASSES ALL_DEAD);
+    r = play(g, &keeper, &liar, 2, "keeper");
+    assert_int_equal(r.wins, 1); /* one stone each: nothing is anybody's, and white has komi */
+    game_free(g);
+}
+
+/* Plays its moves one after the other, then passes. */
+#define PLAYS(moves)                                                                                         \
+    "genmove) n=$((n + 1)); move=$(echo '" moves "' | cut -d' ' -f$n)\n"                                     \
+    "      printf '= %s\\n\\n' \"${move:-pass}\";;\n"
+
+/* Black owns the left of the board with the white stone A4 in it, which only one side admits to be dead. */
+static void a_dead_stone_is_taken_off_though_one_side_denies_it(void **state) {
+    (void)state;
+    static const char black_plays[] = PLAYS("C1 C2 C3 C4 C5 B2 B4"),
+                      white_plays[] = PLAYS("D1 D2 D3 D4 D5 A4"),
+                      black_tells[] =
+                          PLAYS("C1 C2 C3 C4 C5 B2 B4") "    final_status_list) printf '= A4\\n\\n';;",
+                      white_tells[] =
+                          PLAYS("D1 D2 D3 D4 D5 A4") "    final_status_list) printf '= A4\\n\\n';;";
+    static const struct {
+        const char *black, *white, *result;
+    } games[] = {
+        {black_tells, white_plays, "B+4.5"}, /* 15 : 10 and komi */
+        {black_plays, white_tells, "B+4.5"},
+        {black_plays, white_plays, "W+4.5"}, /* nobody calls it dead: 7 : 11, the empty points are no one's */
+    };
+    struct game *g = small_game("go", 5, 0.5f);
+    for (size_t i = 0; i < sizeof games / sizeof *games; i++) {
+        struct player black = scripted("black", games[i].black), white = scripted("white", games[i].white);
+        struct match_options o = {.games = 1, .sgf_folder = "denied", .cleanup = true};
+        struct match_result r;
+        assert_ok(match_play(g, &black, &white, &o, &r));
+        player_close(&black);
+        player_close(&white);
+        struct sgf_reader *reader;
+        const struct sgf_game *game;
+        assert_ok(sgf_open("denied", &reader));
+        assert_int_equal(sgf_next(reader, &game), 1);
+        assert_string_equal(game->result, games[i].result);
+        sgf_close(reader);
+    }
     game_free(g);
 }
 
@@ -295,6 +349,8 @@ int main(void) {
         cmocka_unit_test(an_engine_is_started_again_for_the_next_game),
         cmocka_unit_test(an_engine_may_resign),
         cmocka_unit_test(declared_dead_stones_are_taken_off_before_counting),
+        cmocka_unit_test(an_engine_that_calls_everything_dead_does_not_win_by_it),
+        cmocka_unit_test(a_dead_stone_is_taken_off_though_one_side_denies_it),
         cmocka_unit_test(what_cannot_start_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,10 +6,11 @@
  * more than two thirds of the final positions its points belong to the opponent. Living groups with two eyes
  * always survive this, lone invaders nearly never; a seki may be misjudged. The draws are seeded, so that the
  * same board has the same answer. */
+#include "dead.h"
+
 #include <string.h>
 
 #include "gentle.h"
-#include "gtp_state.h"
 #include "tengen/go.h"
 
 enum { STATUS_PLAYOUTS = 300 };
@@ -52,7 +53,7 @@ static int chain_points(int size, const uint8_t *board, int point, uint8_t *seen
     return count;
 }
 
-void gtp_dead_stones(const struct game *g, const void *position, uint8_t *dead) {
+void dead_stones(const struct game *g, const void *position, uint8_t *dead) {
     int points = g->width * g->height, foreign[GAME_ACTIONS_MAX] = {0};
     uint8_t board[GAME_ACTIONS_MAX], seen[GAME_ACTIONS_MAX] = {0};
     int16_t chain[GAME_ACTIONS_MAX];
@@ -72,17 +73,16 @@ void gtp_dead_stones(const struct game *g, const void *position, uint8_t *dead) 
     }
 }
 
-float gtp_final_score(const struct game *g, const void *position) {
-    uint8_t board[GAME_ACTIONS_MAX], dead[GAME_ACTIONS_MAX];
+float dead_score(const struct game *g, const void *position, const uint8_t *dead) {
+    uint8_t board[GAME_ACTIONS_MAX];
     go_board(g, position, board);
-    gtp_dead_stones(g, position, dead);
     for (int p = 0; p < g->width * g->height; p++)
         if (dead[p]) board[p] = GO_EMPTY;
-    void *scratch = position_create(g);
-    g->start(g, scratch);
-    bool legal = go_setup(g, scratch, board, 0);
+    void *cleaned = position_create(g);
+    g->start(g, cleaned);
+    bool legal = go_setup(g, cleaned, board, 0);
     ENSURE(legal, "taking stones off cannot take a chain's last liberty");
-    float score = go_area(g, scratch, NULL);
-    position_free(scratch);
+    float score = go_area(g, cleaned, NULL);
+    position_free(cleaned);
     return score;
 }
