@@ -12,7 +12,7 @@ enum { WORKERS_MAX = 256 };
 
 /* What the command line asks for. */
 struct match_command {
-    long games, opening_moves, seed, threads, leaves, size;
+    long games, opening_moves, seed, threads, leaves, size, memory;
     long simulations[2];
     double komi, seconds, start_seconds, temperature;
     const char *game_name, *device, *precision, *sgf;
@@ -38,6 +38,7 @@ static enum status read_numbers(struct options *o, struct match_command *m) {
     TRY(option_long(o, "threads", &m->threads, 0, WORKERS_MAX));
     TRY(option_long(o, "leaves", &m->leaves, 1, 256));
     TRY(option_long(o, "size", &m->size, 2, 25));
+    TRY(option_long(o, "memory", &m->memory, 1, 1048576));
     TRY(option_long(o, "simulations", &simulations, 0, 10000000));
     m->simulations[0] = m->simulations[1] = simulations;
     TRY(option_long(o, "a-simulations", &m->simulations[0], 0, 10000000));
@@ -108,6 +109,7 @@ static enum status make_players(const struct match_command *m, struct match_setu
                                .start_seconds = m->start_seconds};
     config_defaults(search_config_keys, &o.search);
     o.search.leaves = (int)m->leaves;
+    if (m->memory) o.search.memory = (int)m->memory;
     TRY(player_precision(m->precision, &o.precision));
     s->workers = m->threads ? (int)m->threads : thread_cores();
     if (s->workers > m->games) s->workers = (int)m->games;
@@ -222,6 +224,7 @@ const struct command command_match = {
         "  --simulations N    a move, of both (200; 0: no search); --a-simulations N, --b-simulations N of "
         "one\n"
         "  --leaves N         positions evaluated at a time within one search (4)\n"
+        "  --memory MIB       largest search tree (256), one for each side of a game in progress\n"
         "  --temperature T    of the choice by visits or by the policy (0: the best)\n"
         "  --game NAME --size N --komi K   the game, where no network brings it; komi also overrides a "
         "network's\n"

@@ -1,7 +1,9 @@
 #include "thinker.h"
 
 #include <math.h>
+#include <stdatomic.h>
 
+#include "tengen/log.h"
 #include "tengen/mem.h"
 #include "tengen/net_evaluator.h"
 
@@ -53,7 +55,17 @@ int thinker_choose(struct thinker *t, const void *position, struct rng *rng) {
     if (t->options.simulations == 0) return thinker_policy_move(t, position, t->options.temperature, rng);
     search_begin(t->search, t->options.simulations, false, rng);
     search_think(t->search, t->evaluator, 0, t->evaluator->batch, NULL, NULL);
+    thinker_warn_if_full(t);
     return search_choose(t->search, t->options.temperature, rng);
+}
+
+void thinker_warn_if_full(const struct thinker *t) {
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!search_full(t->search) || atomic_flag_test_and_set(&said)) return;
+    log_warn(
+        "a search tree is full: %.1f of %d MiB hold %zu positions; what is found from here on is not kept. "
+        "Give it more with --memory MIB, or fewer simulations or seconds a move",
+        (double)search_memory(t->search) / (1 << 20), t->options.search.memory, search_nodes(t->search));
 }
 
 float thinker_evaluate(struct thinker *t, const void *position, float *probabilities) {

@@ -28,6 +28,8 @@ void thinker_advance(struct thinker *t, int action);
 /* The move to play at `position`, which is the one the thinker stands at. The root may be solved, or have one
  * move. */
 int thinker_choose(struct thinker *t, const void *position, struct rng *rng);
+/* Says so, once in the program's life, when a search had no room left for what it found; thread safe. */
+void thinker_warn_if_full(const struct thinker *t);
 /* The evaluator's view of a position: probabilities[actions] over the legal moves; returns the value for the
  * player to move. */
 float thinker_evaluate(struct thinker *t, const void *position, float *probabilities);
