@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -56,11 +57,12 @@ void gtp_free(struct gtp *e) {
 /* ---- input ------------------------------------------------------------------------------------------------
  */
 
-/* Reads what is there, waiting at most so long for it; false if nothing came. */
+/* Reads what is there, waiting at most so long for it (INFINITY: until something comes); false if nothing
+ * came. */
 static bool fill(struct gtp *e, double seconds) {
     if (e->input < 0 || e->input_ended) return false;
     struct pollfd set = {e->input, POLLIN, 0};
-    int milliseconds = seconds < 0 ? -1 : (int)(seconds * 1e3);
+    int milliseconds = isinf(seconds) ? -1 : (int)(1e3 * fmin(fmax(seconds, 0), 86400)); /* an int's worth */
     if (poll(&set, 1, milliseconds) <= 0) return false;
     if (e->used + 4096 > e->room) {
         e->buffer = mem_resize(e->buffer, e->room, e->room + 8192, 1);
@@ -107,7 +109,7 @@ static bool read_line(struct gtp *e, char **line) {
             end = e->buffer + e->used;
             break;
         }
-        fill(e, -1);
+        fill(e, INFINITY);
     }
     size_t length = (size_t)(end - e->buffer), drop = length < e->used ? length + 1 : length;
     *line = mem_alloc(length + 1, 1);
