@@ -1,5 +1,6 @@
 /* The commands of the GTP engine, all but analysis, one function each, and the table of them. */
 #include <ctype.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,24 +359,41 @@ static bool showboard(struct gtp *e, struct gtp_call *call) {
     return true;
 }
 
-/* Puts a game from a file on the board, up to (not including) move `before`. */
-static bool load_game(struct gtp *e, const struct sgf_game *game, int before) {
-    float value = game->has_komi ? game->komi : e->game->config.komi;
-    if (gtp_new_game(e, game->size, value) != STATUS_OK)
+/* Whether a game is one by the rules, as `tengen sgf --replay` judges it under this engine's ko rule. */
+static enum status check_record(const struct gtp *e, const struct sgf_game *game, float own_komi) {
+    struct game_config config = e->game->config;
+    struct game *rules;
+    config.size = game->size;
+    config.komi = own_komi;
+    config.max_moves = 10000; /* people's games end where they end */
+    TRY(game_create(&config, &rules));
+    void *position = position_create(rules);
+    enum status s = sgf_replay(rules, game, position);
+    position_free(position);
+    game_free(rules);
+    return s;
+}
+
+/* Puts a game from a file on the board, up to (not including) move `before`. One that cannot be loaded leaves
+ * the game in progress as it is: hence everything is checked first. */
+static bool load_game(struct gtp *e, const struct sgf_game *whole, int before) {
+    struct sgf_game game = *whole;
+    float value = game.has_komi ? game.komi : e->game->config.komi;
+    if (before - 1 < game.move_count) game.move_count = before - 1;
+    if (check_record(e, &game, value) != STATUS_OK || gtp_new_game(e, game.size, value) != STATUS_OK)
         return gtp_fail(e, "cannot load file: %s", status_text());
     uint8_t board[GAME_ACTIONS_MAX] = {0};
-    for (int i = 0; i < game->setup_count; i++)
-        board[game->setup[i].point] = game->setup[i].stone;
-    if (game->setup_count > 0 && !gtp_set_up(e, board, game->first_player))
-        return gtp_fail(e, "cannot load file: stones without liberties are set up");
-    for (int i = 0; i < game->move_count && i + 1 < before; i++)
-        if (!gtp_play(e, game->moves[i].player, game->moves[i].action))
-            return gtp_fail(e, "cannot load file: move %d is illegal", i + 1);
+    for (int i = 0; i < game.setup_count; i++)
+        board[game.setup[i].point] = game.setup[i].stone;
+    bool legal = game.setup_count == 0 || gtp_set_up(e, board, game.first_player);
+    for (int i = 0; i < game.move_count && legal; i++)
+        legal = gtp_play(e, game.moves[i].player, game.moves[i].action);
+    ENSURE(legal, "a record that was checked is legal");
     return true;
 }
 
 static bool loadsgf(struct gtp *e, struct gtp_call *call) {
-    double before = 1e6;
+    double before = INT_MAX;
     struct sgf_reader *reader;
     const struct sgf_game *game;
     if (!need(e, call, 1)) return false;
@@ -384,7 +402,7 @@ static bool loadsgf(struct gtp *e, struct gtp_call *call) {
         return gtp_fail(e, "cannot load file: %s", status_text());
     int got = sgf_next(reader, &game);
     bool good =
-        got > 0 ? load_game(e, game, before < 1e6 ? (int)before : 1000000)
+        got > 0 ? load_game(e, game, (int)fmin(fmax(before, 1), INT_MAX))
                 : gtp_fail(e, "cannot load file: %s", got < 0 ? sgf_skip_reason(reader) : "it holds no game");
     sgf_close(reader);
     return good;

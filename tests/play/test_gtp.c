@@ -262,7 +262,42 @@ static void a_record_is_loaded_up_to_a_move(void **state) {
     assert_answer(e, "list_stones w", "= E2 E1\n\n");
     assert_begins(e, "loadsgf nowhere.sgf", "? cannot load file: nowhere.sgf");
     assert_ok(file_write("bad.sgf", "(;SZ[5];B[aa];W[aa])", 20));
-    assert_begins(e, "loadsgf bad.sgf", "? cannot load file: move 2 is illegal");
+    assert_begins(e, "loadsgf bad.sgf", "? cannot load file: move 2, white A5: the point is taken");
+    assert_answer(e, "loadsgf bad.sgf 2", "= \n\n"); /* its beginning is good */
+    assert_answer(e, "list_stones b", "= A5\n\n");
+    assert_answer(e, "loadsgf load.sgf -1e18", "= \n\n");
+    assert_answer(e, "list_stones b", "= A5\n\n");
+    gtp_free(e);
+}
+
+/* What cannot be loaded leaves board, komi and the moves to take back. The reasons are those that `tengen sgf
+ * --replay` gives: sgf_replay's. */
+static void a_record_that_cannot_be_loaded_leaves_the_game_in_progress(void **state) {
+    (void)state;
+    static const char *const records[][2] = {
+        {"(;SZ[9]KM[3.5];B[aa];W[aa])", "move 2, white A9: the point is taken"},
+        {"(;SZ[5]KM[3.5];B[aa];W[];B[];W[bb])", "move 4, white B4: the game has ended"},
+        {"(;SZ[5]KM[3.5];B[aa];B[bb])", "move 2, black B4: it is the other player's turn"},
+        {"(;SZ[3]KM[3.5]AB[aa][bb][cc][ab][ba][bc][cb][ac][ca];W[bb])",
+         "the setup has stones without liberties"},
+        {"(;SZ[99]KM[3.5];B[aa])", ""},
+        {"no game", ""},
+    };
+    struct gtp *e = engine(false, 20, 7);
+    assert_answer(e, "komi 5", "= \n\n");
+    assert_answer(e, "play b D4", "= \n\n");
+    assert_answer(e, "play w E5", "= \n\n");
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        assert_ok(file_write("wrong.sgf", records[i][0], strlen(records[i][0])));
+        assert_begins(e, "loadsgf wrong.sgf", "? cannot load file: ");
+        if (!strstr(said, records[i][1])) fail_msg("%s: %s", records[i][0], said);
+        assert_answer(e, "list_stones b", "= D4\n\n");
+        assert_answer(e, "get_komi", "= 5\n\n");
+    }
+    assert_answer(e, "play b G7", "= \n\n"); /* the board has its size */
+    assert_answer(e, "undo", "= \n\n");
+    assert_answer(e, "undo", "= \n\n");
+    assert_answer(e, "list_stones w", "= \n\n");
     gtp_free(e);
 }
 
@@ -328,6 +363,7 @@ int main(void) {
         cmocka_unit_test(a_clock_is_obeyed),
         cmocka_unit_test(analysis_lines_name_moves_visits_and_lines_of_play),
         cmocka_unit_test(a_record_is_loaded_up_to_a_move),
+        cmocka_unit_test(a_record_that_cannot_be_loaded_leaves_the_game_in_progress),
         cmocka_unit_test(cleanup_takes_dead_stones_before_passing),
         cmocka_unit_test(a_network_refuses_boards_it_does_not_know),
     };
