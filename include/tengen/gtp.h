@@ -14,6 +14,7 @@ struct gtp_options {
     struct player_options player; /* simulations, leaves, temperature, seed, threads */
     bool random;                  /* no search at all: gentle random moves */
     double seconds;               /* a move; 0: by simulations. A clock set by GTP may ask for less */
+    double resign;                /* genmove resigns below this winrate, see gtp_resigns; 0: never */
     const char *version;          /* what `version` answers */
 };
 

@@ -14,17 +14,19 @@
 
 struct gtp_command_line {
     const char *weights, *player, *device, *precision;
-    long simulations, threads, leaves, seed, size;
-    double seconds, temperature, komi;
+    long simulations, threads, leaves, seed, size, memory;
+    double seconds, temperature, komi, resign;
 };
 
 static enum status read_options(struct options *o, struct gtp_command_line *c) {
-    *c = (struct gtp_command_line){.simulations = 400, .leaves = 8, .seed = 1, .komi = NAN};
+    *c = (struct gtp_command_line){.simulations = 400, .leaves = 8, .seed = 1, .komi = NAN, .resign = 0.05};
     TRY(option_long(o, "simulations", &c->simulations, 0, 10000000));
     TRY(option_long(o, "threads", &c->threads, 0, 4096));
     TRY(option_long(o, "leaves", &c->leaves, 1, 256));
     TRY(option_long(o, "seed", &c->seed, 0, 9000000000000000));
     TRY(option_long(o, "size", &c->size, 2, 25));
+    TRY(option_long(o, "memory", &c->memory, 1, 1048576));
+    TRY(option_double(o, "resign", &c->resign, 0, 1));
     TRY(option_double(o, "time", &c->seconds, 0, 86400));
     TRY(option_double(o, "temperature", &c->temperature, 0, 10));
     TRY(option_double(o, "komi", &c->komi, -1000, 1000));
@@ -33,14 +35,16 @@ static enum status read_options(struct options *o, struct gtp_command_line *c) {
     c->device = option_text(o, "device", "auto");
     c->precision = option_text(o, "precision", "auto");
     TRY(option_done(o));
-    if (!c->weights) c->weights = option_word(o);
-    const char *more = option_word(o);
-    if (more) return status_fail(STATUS_USAGE, "what is \"%s\"?", more);
     if (!c->player) c->player = "network";
     if (strcmp(c->player, "network") != 0 && strcmp(c->player, "random") != 0 &&
         strcmp(c->player, "uniform") != 0)
         return status_fail(STATUS_USAGE, "--player %s: not one of network, uniform, random", c->player);
     bool network = strcmp(c->player, "network") == 0;
+    if (network && !c->weights) c->weights = option_word(o);
+    const char *more = option_word(o);
+    if (more)
+        return status_fail(STATUS_USAGE, "what is \"%s\"? A session takes options and at most one network",
+                           more);
     if (network && !c->weights)
         return status_fail(STATUS_USAGE, "which network? give --weights FILE, or --player random");
     if (!network) c->weights = NULL;
@@ -66,6 +70,7 @@ static enum status serve(const struct gtp_command_line *c, struct device **devic
                          struct net **net) {
     struct gtp_options options = {.random = strcmp(c->player, "random") == 0,
                                   .seconds = c->seconds,
+                                  .resign = c->resign,
                                   .version = version_number(),
                                   .player = {.simulations = (int)c->simulations,
                                              .temperature = (float)c->temperature,
@@ -73,6 +78,7 @@ static enum status serve(const struct gtp_command_line *c, struct device **devic
                                              .threads = (int)c->threads}};
     config_defaults(search_config_keys, &options.player.search);
     options.player.search.leaves = (int)c->leaves;
+    if (c->memory) options.player.search.memory = (int)c->memory;
     TRY(player_precision(c->precision, &options.player.precision));
     struct game_config config;
     config_defaults(game_config_keys, &config);
@@ -119,6 +125,11 @@ const struct command command_gtp = {
         "  --simulations N    a move, where no clock is set (400; 0: the network's policy without search)\n"
         "  --time S           seconds a move instead. A clock set over GTP is obeyed in any case\n"
         "  --leaves N         positions evaluated at a time (8); --threads T: for the network (all cores)\n"
+        "  --memory MIB       largest search tree (256); a full one is told of on stderr\n"
+        "  --resign T         genmove resigns when the winrate of the search was below T at three own moves "
+        "in a "
+        "row\n"
+        "                     (0.05; 0: never), each with 50 visits or more, or by proof\n"
         "  --temperature T    of the choice by visits or by the policy (0: the best)\n"
         "  --komi K           until the other side sets it; --size N: of the board, without a network (7)\n"
         "  --device D --precision P   auto, cpu, cuda, cuda:N; auto, f32, bf16\n"
@@ -129,6 +140,17 @@ const struct command command_gtp = {
         "area counting with positional superko, where no stone is dead until it is taken. final_status_list "
         "and\n"
         "final_score, which others ask for, estimate dead stones by random games from the final position.\n"
+        "loadsgf takes what `tengen sgf --replay --ko positional` calls legal; what it refuses leaves the "
+        "game "
+        "as it is.\n"
+        "\n"
+        "Analysis lines have KataGo's and Leela Zero's form. The network knows who wins, not by how much: "
+        "there "
+        "is no\n"
+        "scoreLead, scoreMean, scoreStdev or ownership in them, and options that ask for such (ownership "
+        "true) "
+        "add\n"
+        "nothing. kgs-genmove_cleanup and reg_genmove never resign.\n"
         "\n"
         "  gogui -program 'tengen gtp --weights run.h5'\n"
         "  gogui-twogtp -black 'gnugo --mode gtp' -white 'tengen gtp --weights run.h5' -size 7 -komi 9 "

@@ -25,7 +25,13 @@ static void follow(struct gtp *e) {
     if (e->thinks) thinker_reset(&e->thinker, e->position);
 }
 
+/* Another game or another course of it: whoever saw no hope looks anew. */
+static void forget_hopes(struct gtp *e) {
+    e->hopeless[0] = e->hopeless[1] = 0;
+}
+
 void gtp_clear(struct gtp *e) {
+    forget_hopes(e);
     e->base_player = -1;
     e->move_count = 0;
     base_position(e);
@@ -94,6 +100,7 @@ bool gtp_play(struct gtp *e, int player, int action) {
 bool gtp_undo(struct gtp *e) {
     if (e->move_count == 0) return false;
     e->move_count--;
+    forget_hopes(e);
     replay(e);
     return true;
 }
@@ -134,6 +141,7 @@ enum status gtp_set_komi(struct gtp *e, float komi) {
     struct game *old;
     if (komi == e->game->config.komi) return STATUS_OK;
     TRY(change_game(e, e->game->width, komi, &old));
+    forget_hopes(e);
     replay(e);
     game_free(old);
     return STATUS_OK;

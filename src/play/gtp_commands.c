@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "dead.h"
 #include "gtp_state.h"
@@ -20,7 +21,7 @@ static bool need(struct gtp *e, const struct gtp_call *call, int words) {
            gtp_fail(e, "%s needs %d argument%s", call->words[0], words, words > 1 ? "s" : "");
 }
 
-static bool read_number(struct gtp *e, const char *word, double *value) {
+bool gtp_number(struct gtp *e, const char *word, double *value) {
     char *end;
     *value = strtod(word, &end);
     return (end != word && !*end && isfinite(*value)) || gtp_fail(e, "\"%s\" is no number", word);
@@ -91,12 +92,21 @@ static bool quit(struct gtp *e, struct gtp_call *call) {
     return true;
 }
 
+/* Of all threads; gogui-twogtp and GNU Go's twogtp compare it before and after a game. */
+static bool cputime(struct gtp *e, struct gtp_call *call) {
+    struct timespec used;
+    (void)call;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    fprintf(e->reply, "%.3f", (double)used.tv_sec + 1e-9 * (double)used.tv_nsec);
+    return true;
+}
+
 /* ---- setting up -------------------------------------------------------------------------------------------
  */
 
 static bool boardsize(struct gtp *e, struct gtp_call *call) {
     double size;
-    if (!need(e, call, 1) || !read_number(e, call->words[1], &size)) return false;
+    if (!need(e, call, 1) || !gtp_number(e, call->words[1], &size)) return false;
     if (size < 2 || size > 25 || size != floor(size))
         return gtp_fail(e, "unacceptable size: boards have 2 to 25 lines");
     if (gtp_new_game(e, (int)size, e->game->config.komi) == STATUS_OK) return true;
@@ -111,7 +121,7 @@ static bool clear_board(struct gtp *e, struct gtp_call *call) {
 
 static bool komi(struct gtp *e, struct gtp_call *call) {
     double value;
-    if (!need(e, call, 1) || !read_number(e, call->words[1], &value)) return false;
+    if (!need(e, call, 1) || !gtp_number(e, call->words[1], &value)) return false;
     if (fabs(value) > 1000) return gtp_fail(e, "komi goes from -1000 to 1000");
     return gtp_set_komi(e, (float)value) == STATUS_OK || gtp_fail(e, "%s", status_text());
 }
@@ -133,7 +143,7 @@ static bool kgs_rules(struct gtp *e, struct gtp_call *call) {
 
 static bool set_random_seed(struct gtp *e, struct gtp_call *call) {
     double seed;
-    if (!need(e, call, 1) || !read_number(e, call->words[1], &seed)) return false;
+    if (!need(e, call, 1) || !gtp_number(e, call->words[1], &seed)) return false;
     e->seed = (uint64_t)(int64_t)fmax(-9e15, fmin(9e15, seed));
     e->rng = rng_make(e->seed, RNG_EVAL, 0);
     gtp_turn(e, e->game->to_play(e->game, e->position));
@@ -174,7 +184,7 @@ static bool handicap(struct gtp *e, struct gtp_call *call) {
     bool fixed = strcmp(call->words[0], "fixed_handicap") == 0;
     int points[16], count = 0;
     double wanted;
-    if (!need(e, call, 1) || !read_number(e, call->words[1], &wanted) || !board_is_empty(e)) return false;
+    if (!need(e, call, 1) || !gtp_number(e, call->words[1], &wanted) || !board_is_empty(e)) return false;
     if (wanted < 2 || wanted != floor(wanted) || (fixed && wanted > 9))
         return gtp_fail(e, "invalid number of stones");
     for (int n = wanted > 9 ? 9 : (int)wanted; n >= 2 && count == 0; n--) {
@@ -208,6 +218,7 @@ static bool play(struct gtp *e, struct gtp_call *call) {
     return gtp_play(e, player, action) || gtp_fail(e, "illegal move");
 }
 
+/* The text of a move that was found, and the move on the board. */
 static void play_generated(struct gtp *e, int player, int action) {
     bool legal = gtp_play(e, player, action);
     ENSURE(legal, "the engine chose action %d, which is illegal", action);
@@ -217,7 +228,11 @@ static void play_generated(struct gtp *e, int player, int action) {
 static bool genmove(struct gtp *e, struct gtp_call *call) {
     int player;
     if (!need(e, call, 1) || !read_colour(e, call->words[1], &player)) return false;
-    play_generated(e, player, gtp_think(e, player));
+    int action = gtp_think(e, player);
+    if (gtp_resigns(e, player))
+        fputs("resign", e->reply);
+    else
+        play_generated(e, player, action);
     return true;
 }
 
@@ -278,8 +293,8 @@ static void set_clocks(struct gtp *e, double main, double period, int stones) {
 
 static bool time_settings(struct gtp *e, struct gtp_call *call) {
     double main, period, stones;
-    if (!need(e, call, 3) || !read_number(e, call->words[1], &main) ||
-        !read_number(e, call->words[2], &period) || !read_number(e, call->words[3], &stones))
+    if (!need(e, call, 3) || !gtp_number(e, call->words[1], &main) ||
+        !gtp_number(e, call->words[2], &period) || !gtp_number(e, call->words[3], &stones))
         return false;
     if (main < 0 || period < 0 || stones < 0 || stones > 1e6) return gtp_fail(e, "time cannot be negative");
     set_clocks(e, main, period, (int)stones);
@@ -298,8 +313,8 @@ static bool kgs_time_settings(struct gtp *e, struct gtp_call *call) {
         return true;
     }
     if (!periods && strcmp(kind, "absolute") != 0) return gtp_fail(e, "unknown time system %s", kind);
-    if (!need(e, call, periods ? 4 : 2) || !read_number(e, call->words[2], &main)) return false;
-    if (periods && (!read_number(e, call->words[3], &period) || !read_number(e, call->words[4], &stones)))
+    if (!need(e, call, periods ? 4 : 2) || !gtp_number(e, call->words[2], &main)) return false;
+    if (periods && (!gtp_number(e, call->words[3], &period) || !gtp_number(e, call->words[4], &stones)))
         return false;
     if (main < 0 || period < 0 || stones < 0 || stones > 1e6) return gtp_fail(e, "time cannot be negative");
     set_clocks(e, main, period, strcmp(kind, "byoyomi") == 0 ? 1 : (int)stones);
@@ -310,7 +325,7 @@ static bool time_left(struct gtp *e, struct gtp_call *call) {
     int player;
     double left, stones;
     if (!need(e, call, 3) || !read_colour(e, call->words[1], &player) ||
-        !read_number(e, call->words[2], &left) || !read_number(e, call->words[3], &stones))
+        !gtp_number(e, call->words[2], &left) || !gtp_number(e, call->words[3], &stones))
         return false;
     if (stones < 0 || stones > 1e6) return gtp_fail(e, "stones cannot be negative");
     gtp_clock_left(&e->clocks[player], left > 0 ? left : 0, (int)stones);
@@ -397,7 +412,7 @@ static bool loadsgf(struct gtp *e, struct gtp_call *call) {
     struct sgf_reader *reader;
     const struct sgf_game *game;
     if (!need(e, call, 1)) return false;
-    if (call->count > 2 && !read_number(e, call->words[2], &before)) return false;
+    if (call->count > 2 && !gtp_number(e, call->words[2], &before)) return false;
     if (sgf_open(call->words[1], &reader) != STATUS_OK)
         return gtp_fail(e, "cannot load file: %s", status_text());
     int got = sgf_next(reader, &game);
@@ -456,6 +471,7 @@ const struct gtp_command gtp_commands[] = {
     {"known_command", known_command, false},
     {"list_commands", list_commands, false},
     {"quit", quit, false},
+    {"cputime", cputime, false},
     {"boardsize", boardsize, false},
     {"clear_board", clear_board, false},
     {"komi", komi, false},

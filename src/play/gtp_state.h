@@ -40,6 +40,8 @@ struct gtp {
     void *position;
 
     struct gtp_clock clocks[2];
+    double winrate; /* of the player whose move was thought about last; NAN: too little was searched to say */
+    int hopeless[2]; /* own moves in a row whose winrate was below what --resign says */
 
     int input; /* descriptor; -1: none, lines come one by one */
     char *buffer;
@@ -77,6 +79,10 @@ bool gtp_interrupted(struct gtp *e);
 /* Sleeps until input waits, at most so many seconds. */
 void gtp_input_wait(struct gtp *e, double seconds);
 
+/* ---- gtp_commands.c ---- */
+/* A finite number; an error answer and false if the word is none. */
+bool gtp_number(struct gtp *e, const char *word, double *value);
+
 /* ---- gtp_board.c ---- */
 /* An empty board under a new size or komi; STATUS_USAGE if the network does not know the size. */
 enum status gtp_new_game(struct gtp *e, int size, float komi) MUST_USE;
@@ -104,6 +110,8 @@ void gtp_clock_spend(struct gtp_clock *c, double seconds);
 /* ---- gtp_analyze.c ---- */
 /* Thinks about `player`'s move and chooses it: by the clock, --time or simulations. */
 int gtp_think(struct gtp *e, int player);
+/* After the thinking about a move that is to be played: whether `player` resigns instead. */
+bool gtp_resigns(struct gtp *e, int player);
 bool gtp_lz_analyze(struct gtp *e, struct gtp_call *call);
 bool gtp_kata_analyze(struct gtp *e, struct gtp_call *call);
 bool gtp_lz_genmove_analyze(struct gtp *e, struct gtp_call *call);

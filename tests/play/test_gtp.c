@@ -5,10 +5,12 @@
 #include "tengen/model.h"
 #include "testing.h"
 
-static struct gtp *engine(bool random, int simulations, int size) {
+static struct gtp *resigning_engine(double resign, bool random, int simulations, int size) {
     struct game_config config;
-    struct gtp_options options = {
-        .random = random, .version = "1.2", .player = {.simulations = simulations, .threads = 1}};
+    struct gtp_options options = {.random = random,
+                                  .resign = resign,
+                                  .version = "1.2",
+                                  .player = {.simulations = simulations, .threads = 1}};
     struct gtp *e;
     config_defaults(game_config_keys, &config);
     config_defaults(search_config_keys, &options.player.search);
@@ -17,6 +19,10 @@ static struct gtp *engine(bool random, int simulations, int size) {
     config.komi = 9;
     assert_ok(gtp_create(&config, NULL, NULL, &options, &e));
     return e;
+}
+
+static struct gtp *engine(bool random, int simulations, int size) {
+    return resigning_engine(0, random, simulations, size);
 }
 
 static char said[65536];
@@ -59,6 +65,7 @@ static void the_protocol_is_kept(void **state) {
     assert_answer(e, "known_command nonsense", "= false\n\n");
     assert_begins(e, "known_command", "? known_command needs 1 argument");
     assert_holds(e, "list_commands", "\ngenmove\n");
+    assert_begins(e, "cputime", "= 0.");
     FILE *out = fmemopen(said, sizeof said, "w");
     assert_false(gtp_line(e, "quit", out));
     fclose(out);
@@ -243,9 +250,92 @@ static void analysis_lines_name_moves_visits_and_lines_of_play(void **state) {
     assert_begins(e, "lz-genmove_analyze b 5", "=\ninfo move ");
     assert_non_null(strstr(said, "\nplay "));
     assert_holds(e, "kata-genmove_analyze w 5", "\nplay ");
+    assert_begins(e, "kata-analyze 5 minmoves 26", "=\ninfo move ");
+    int shown = 0;
+    for (const char *at = said; (at = strstr(at, "info move ")); at++)
+        shown++;
+    assert_int_equal(shown, 24); /* 23 empty points and pass */
     gtp_free(e);
     e = engine(true, 0, 5);
     assert_begins(e, "8 lz-analyze", "?8 there is no search to show");
+    gtp_free(e);
+}
+
+static void analysis_refuses_what_it_does_not_know(void **state) {
+    (void)state;
+    static const char *const refused[][2] = {
+        {"lz-analyze foo 10", "? unknown argument foo"},
+        {"lz-analyze b 10 foo", "? unknown argument foo"},
+        {"kata-genmove_analyze b foo 10", "? unknown argument foo"},
+        {"lz-analyze interval", "? interval needs a value"},
+        {"lz-analyze interval soon", "? \"soon\" is no number"},
+        {"lz-analyze 5x", "? \"5x\" is no number"},
+        {"lz-analyze -5", "? interval: -5 is too small"},
+        {"kata-analyze maxmoves 0", "? maxmoves: 0 is too small"},
+        {"kata-analyze ownership 5", "? ownership is true or false, not 5"},
+    };
+    struct gtp *e = engine(false, 60, 5);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_begins(e, refused[i][0], refused[i][1]);
+    assert_answer(e, "list_stones b", "= \n\n"); /* nothing was played */
+    gtp_free(e);
+}
+
+/* Without a network winrates are near 1/2 while nothing is proved, which is below 0.9. */
+static void a_lost_game_is_resigned_after_three_moves_without_hope(void **state) {
+    (void)state;
+    struct gtp *e = resigning_engine(0.9, false, 60, 7);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2; i++) {
+            assert_begins(e, "genmove b", "= ");
+            assert_string_not_equal(said, "= resign\n\n");
+        }
+        assert_begins(e, "reg_genmove b", "= "); /* looks, but neither counts nor resigns */
+        assert_string_not_equal(said, "= resign\n\n");
+        if (round == 0) assert_answer(e, "undo", "= \n\n"); /* another course: it counts anew */
+    }
+    assert_answer(e, "genmove b", "= resign\n\n");
+    assert_holds(e, "lz-genmove_analyze b 5", "\nplay resign\n");
+    assert_begins(e, "kgs-genmove_cleanup b", "= ");
+    assert_string_not_equal(said, "= resign\n\n");
+    assert_begins(e, "genmove w", "= "); /* each side counts its own moves */
+    assert_string_not_equal(said, "= resign\n\n");
+    assert_answer(e, "clear_board", "= \n\n");
+    assert_begins(e, "genmove b", "= ");
+    assert_string_not_equal(said, "= resign\n\n");
+    gtp_free(e);
+}
+
+static void a_game_is_not_resigned_by_a_short_look_or_without_leave(void **state) {
+    (void)state;
+    static const struct {
+        double resign;
+        int simulations;
+    } engines[] = {{0, 60}, {0.9, 20}, {0.9, 0}, {0.2, 60}};
+    for (size_t k = 0; k < sizeof engines / sizeof *engines; k++) {
+        struct gtp *e = resigning_engine(engines[k].resign, false, engines[k].simulations, 7);
+        for (int i = 0; i < 5; i++) {
+            assert_begins(e, "genmove b", "= ");
+            assert_string_not_equal(said, "= resign\n\n");
+        }
+        gtp_free(e);
+    }
+}
+
+/* Komi decides whatever is played on two lines; the search proves it. */
+static void a_game_that_is_proved_to_be_lost_is_resigned(void **state) {
+    (void)state;
+    struct gtp *e = resigning_engine(0.05, false, 20000, 2);
+    assert_answer(e, "komi 100", "= \n\n");
+    for (int i = 0; i < 2; i++) {
+        assert_begins(e, "genmove b", "= ");
+        assert_string_not_equal(said, "= resign\n\n");
+    }
+    assert_answer(e, "genmove b", "= resign\n\n");
+    for (int i = 0; i < 4; i++) {
+        assert_begins(e, "genmove w", "= ");
+        assert_string_not_equal(said, "= resign\n\n");
+    }
     gtp_free(e);
 }
 
@@ -362,6 +452,10 @@ int main(void) {
         cmocka_unit_test(dead_stones_are_found_and_not_counted),
         cmocka_unit_test(a_clock_is_obeyed),
         cmocka_unit_test(analysis_lines_name_moves_visits_and_lines_of_play),
+        cmocka_unit_test(analysis_refuses_what_it_does_not_know),
+        cmocka_unit_test(a_lost_game_is_resigned_after_three_moves_without_hope),
+        cmocka_unit_test(a_game_is_not_resigned_by_a_short_look_or_without_leave),
+        cmocka_unit_test(a_game_that_is_proved_to_be_lost_is_resigned),
         cmocka_unit_test(a_record_is_loaded_up_to_a_move),
         cmocka_unit_test(a_record_that_cannot_be_loaded_leaves_the_game_in_progress),
         cmocka_unit_test(cleanup_takes_dead_stones_before_passing),

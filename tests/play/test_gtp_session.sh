@@ -28,7 +28,9 @@ printf '=1 2\n\n= Tengen\n\n=2 true\n\n= \n\n= \n\n? illegal move\n\n=4 B2\n\n= 
     fail "the session's answers differ"
 
 # Wrong options are refused with status 2 and a text.
-for wrong in "gtp" "gtp --player nobody" "gtp --player random --simulations x" "gtp --player random --nonsense"; do
+for wrong in "gtp" "gtp --player nobody" "gtp --player random --simulations x" "gtp --player random --nonsense" \
+    "gtp --player random extra" "gtp --weights a.h5 extra" "gtp --player uniform --resign 2" \
+    "gtp --player uniform --memory 0"; do
     set +e
     # shellcheck disable=SC2086
     "$tengen" $wrong </dev/null >out 2>err
@@ -36,7 +38,22 @@ for wrong in "gtp" "gtp --player nobody" "gtp --player random --simulations x" "
     set -e
     [ $status -eq 2 ] || fail "tengen $wrong: status $status instead of 2"
     [ -s err ] || fail "tengen $wrong: no error text"
+    [[ $wrong != *extra ]] || [ "$(grep -c '"extra"' err)" -eq 1 ] || fail "tengen $wrong: $(cat err)"
 done
+
+# A tree that is full is told of once, and moves go on.
+printf 'genmove b\ngenmove w\nquit\n' |
+    "$tengen" gtp --player uniform --size 9 --simulations 20000 --memory 1 >answers 2>err
+[ "$(grep -c '^= [A-J][1-9]$' answers)" -eq 2 ] || fail "no two moves with a full tree: $(cat answers)"
+[ "$(grep -c 'tree is full: .* --memory MIB' err)" -eq 1 ] || fail "a full tree is not told of once: $(cat err)"
+
+# A record is loaded or not as sgf --replay judges it, and for the same reason.
+echo '(;SZ[5];B[aa];W[];B[];W[bb])' >goes-on.sgf
+"$tengen" sgf --replay --verbose --quiet goes-on.sgf >/dev/null 2>err
+printf 'loadsgf goes-on.sgf\n' | "$tengen" gtp --player random >answers
+reason=$(sed 's/.*): //' err)
+[ "$reason" = "move 4, white B4: the game has ended" ] || fail "sgf --replay says $(cat err)"
+grep -qF "? cannot load file: $reason" answers || fail "sgf --replay says $reason, loadsgf $(cat answers)"
 
 coproc ENGINE { "$tengen" gtp --player uniform --simulations 10000000 --size 9; }
 say() { printf '%s\n' "$*" >&"${ENGINE[1]}"; }
@@ -55,6 +72,20 @@ while hear name && [ "$line" != "= Tengen" ]; do
     [[ -z $line || $line == "info move "* ]] || fail "unexpected \"$line\""
 done
 hear "end of name"
+
+# So it does where nothing is left to think about: every end of two lines is proved.
+say "boardsize 2"
+hear boardsize
+hear "end of boardsize"
+say "lz-analyze b 2"
+hear analyze
+[ "$line" = "=" ] || fail "analysis begins with \"$line\""
+sleep 0.5
+say "boardsize 9"
+while hear boardsize && [ "$line" != "= " ]; do
+    [[ -z $line || $line == "info move "* ]] || fail "unexpected \"$line\""
+done
+hear "end of boardsize"
 
 # Ten million simulations would take minutes.
 say "genmove b"
