@@ -46,9 +46,13 @@ refused 1 "exit status 127" random gtp:/nowhere/engine
 refused 2 "plays Go, not" random "gtp:exec '$tengen' gtp --player random" --game connect4 --games 2
 
 # Ctrl-C ends a long match with what there is.
-"$tengen" match random:gentle random:gentle --games 1000000 --quiet >out 2>err &
+rm -rf cut
+"$tengen" match random:gentle random:gentle --games 1000000 --quiet --sgf cut >out 2>err &
 match=$!
-sleep 0.5
+for _ in {1..200}; do
+    [ -z "$(find cut -name 'game-*.sgf' -print -quit 2>/dev/null)" ] || break
+    sleep 0.1
+done
 kill -INT $match
 set +e
 wait $match
