@@ -1,9 +1,14 @@
 /* Checkpoints and exported weights: named tensors and values in HDF5. Knows no algorithm.
  *
- * A file is written under a temporary name, synced and renamed: it is whole or absent. Layout, also
- * documented in README.md: root attributes "format" = "tengen", "format_version", "kind" ("checkpoint" |
- * "weights"), "program_version"; data set /config, the whole config as INI text; groups by name with one data
- * set a tensor. Tensors are contiguous and uncompressed; weights carry a "layout" attribute ("OHWI", ...).
+ * A file is written under a temporary name, synced and renamed: it is whole or absent. Its first 512 bytes,
+ * the HDF5 user block, hold a line "tengen crc32 XXXXXXXX bytes N" padded with zeros: zlib's CRC-32
+ * (hexadecimal) and the number of the bytes behind the block. A file with another content is refused before
+ * HDF5 reads it; one without a user block, made by an earlier tengen or by other programs, is read unchecked.
+ *
+ * Layout, also documented in README.md: root attributes "format" = "tengen", "format_version", "kind"
+ * ("checkpoint" | "weights"), "program_version"; data set /config, the whole config as INI text; groups by
+ * name with one data set a tensor. Tensors are contiguous and uncompressed; weights carry a "layout"
+ * attribute ("OHWI", ...).
  */
 #ifndef TENGEN_CHECKPOINT_H
 #define TENGEN_CHECKPOINT_H
@@ -38,8 +43,7 @@ void checkpoint_abandon(struct checkpoint_writer *w);
 enum status checkpoint_open(const char *path, struct checkpoint_reader **out) MUST_USE;
 void checkpoint_close(struct checkpoint_reader *r);
 const char *checkpoint_kind(const struct checkpoint_reader *r);
-const char *checkpoint_config(const struct checkpoint_reader *r);  /* INI text */
-const char *checkpoint_version(const struct checkpoint_reader *r); /* of the program that wrote it */
+const char *checkpoint_config(const struct checkpoint_reader *r); /* INI text */
 bool checkpoint_has(struct checkpoint_reader *r, const char *name);
 /* Shape of a data set; rank up to 8. */
 enum status checkpoint_shape(struct checkpoint_reader *r, const char *name, int *rank,
@@ -58,6 +62,9 @@ enum status checkpoint_get_rng(struct checkpoint_reader *r, const char *name, st
 enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, struct net *net,
                                struct optimiser *optimiser) MUST_USE;
 
+/* Whether an export may be written to TO: over nothing, weights, and what is damaged or foreign, but not over
+ * a checkpoint, nor over a folder, a pipe or a device. */
+enum status checkpoint_export_check(const char *to) MUST_USE;
 /* `tengen export`: copies the groups of weights ("net") and the config of a checkpoint, nothing else. */
 enum status checkpoint_export(const char *from, const char *to) MUST_USE;
 /* The same, but the file is left open for more to be put in before checkpoint_commit. */

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "tengen/algo.h"
+#include "tengen/checkpoint.h"
 #include "tengen/file.h"
 
 enum { EXAMPLES = 4 };
@@ -15,6 +16,7 @@ static enum status export_run(int argc, char **argv) {
     const char *from = option_word(&o), *to = option_word(&o);
     if (!from || !to || option_word(&o))
         return status_fail(STATUS_USAGE, "two names are needed: tengen export CHECKPOINT_OR_RUN OUT.h5");
+    TRY(checkpoint_export_check(to));
     if (file_exists(to) && !force)
         return status_fail(STATUS_USAGE, "%s: is there already; --force overwrites it", to);
     TRY(algo_export(from, to, example ? EXAMPLES : 0));
@@ -34,6 +36,6 @@ const struct command command_export = {
         "PyTorch.\n\n"
         "  --example  adds inputs and the outputs of this program for them (group /example), to check "
         "readers by\n"
-        "  --force    overwrites OUT.h5\n",
+        "  --force    overwrites OUT.h5, unless it is a checkpoint\n",
     .run = export_run,
 };

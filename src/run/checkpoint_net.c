@@ -1,4 +1,4 @@
-/* Whole networks in checkpoints, and exports of their weights.
+/* Whole networks in checkpoints.
  *
  *     GROUP/                     attribute "model": the architecture's name
  *       block1.conv1.weight      one data set a segment, attribute "layout"
@@ -62,7 +62,7 @@ static void put_optimiser(struct checkpoint_writer *w, const char *group, struct
     queue_close(q);
 }
 
-static void mark_group(struct checkpoint_writer *w, const char *group, const char *model) {
+void writer_mark_net(struct checkpoint_writer *w, const char *group, const char *model) {
     if (w->status != STATUS_OK) return;
     hid_t id = H5Gopen2(w->file, group, H5P_DEFAULT);
     if (id < 0 || !hdf5_put_attribute_text(id, MODEL_ATTRIBUTE, model)) writer_fail(w, group);
@@ -77,7 +77,7 @@ void checkpoint_put_net(struct checkpoint_writer *w, const char *group, struct n
         put_segment(w, group, net_segment(net, i), host);
     }
     mem_free(host);
-    mark_group(w, group, net_name(net));
+    writer_mark_net(w, group, net_name(net));
     if (optimiser) put_optimiser(w, group, net, optimiser);
 }
 
@@ -154,70 +154,4 @@ enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, s
     mem_free(values);
     mem_free(slabs);
     return s;
-}
-
-/* ---- exports --------------------------------------------------------------------------------------------
- */
-
-struct export {
-    struct checkpoint_reader *r;
-    struct checkpoint_writer *w;
-    int nets;
-};
-
-/* Copies one data set of a net; groups below (the optimiser's) stay behind. */
-static herr_t copy_weight(hid_t group, const char *name, const H5L_info_t *info, void *context) {
-    const hid_t *to = context;
-    (void)info;
-    H5O_info_t about;
-    if (H5Oget_info_by_name(group, name, &about, H5P_DEFAULT) < 0) return -1;
-    if (about.type != H5O_TYPE_DATASET) return 0;
-    return H5Ocopy(group, name, *to, name, H5P_DEFAULT, H5P_DEFAULT) < 0 ? -1 : 0;
-}
-
-static herr_t copy_net(hid_t root, const char *name, const H5L_info_t *info, void *context) {
-    struct export *e = context;
-    (void)info;
-    H5O_info_t about;
-    char model[128];
-    if (H5Oget_info_by_name(root, name, &about, H5P_DEFAULT) < 0) return -1;
-    if (about.type != H5O_TYPE_GROUP) return 0;
-    hid_t from = H5Gopen2(root, name, H5P_DEFAULT);
-    if (from < 0) return -1;
-    herr_t result = 0;
-    if (hdf5_get_attribute_text(from, MODEL_ATTRIBUTE, model, sizeof model)) {
-        hid_t to = H5Gcreate2(e->w->file, name, H5P_DEFAULT, e->w->groups, H5P_DEFAULT);
-        bool good = to >= 0 && hdf5_put_attribute_text(to, MODEL_ATTRIBUTE, model) &&
-                    H5Literate(from, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_weight, &to) >= 0;
-        if (to >= 0) H5Gclose(to);
-        e->nets++;
-        result = good ? 0 : -1;
-    }
-    H5Gclose(from);
-    return result;
-}
-
-enum status checkpoint_export_begin(const char *from, const char *to, struct checkpoint_writer **out) {
-    struct export e = {0};
-    TRY(checkpoint_open(from, &e.r));
-    enum status s = checkpoint_create(to, "weights", e.r->config, &e.w);
-    if (s == STATUS_OK) {
-        if (H5Literate(e.r->file, H5_INDEX_NAME, H5_ITER_INC, NULL, copy_net, &e) < 0)
-            writer_fail(e.w, "the weights");
-        else if (e.nets == 0)
-            s = status_fail(STATUS_FORMAT, "%s: holds no network", from);
-    }
-    checkpoint_close(e.r);
-    if (s != STATUS_OK) {
-        checkpoint_abandon(e.w);
-        e.w = NULL;
-    }
-    *out = e.w;
-    return s;
-}
-
-enum status checkpoint_export(const char *from, const char *to) {
-    struct checkpoint_writer *w;
-    TRY(checkpoint_export_begin(from, to, &w));
-    return checkpoint_commit(w);
 }

@@ -3,26 +3,30 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "checksum.h"
 #include "reader.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
 #include "tengen/version.h"
 
 static enum status damaged(const char *path, const char *what) {
-    char reason[256];
-    hdf5_reason(reason, sizeof reason);
-    return status_fail(STATUS_FORMAT, "%s: truncated or damaged (%s: %s); use an earlier checkpoint", path,
-                       what, reason);
+    char reason[256], why[400];
+    snprintf(why, sizeof why, "%.120s: %s", what, hdf5_reason(reason, sizeof reason));
+    return hdf5_damaged(path, why);
 }
 
 static enum status open_file(struct checkpoint_reader *r) {
     const char *path = r->path;
+    struct stat about;
     if (file_is_folder(path)) return status_fail(STATUS_IO, "%s: is a folder, not a checkpoint", path);
     if (access(path, R_OK) != 0) return status_fail(STATUS_IO, "%s: %s", path, strerror(errno));
-    if (H5Fis_hdf5(path) <= 0)
-        return status_fail(STATUS_FORMAT, "%s: is not an HDF5 file, or its beginning is missing", path);
+    /* Opening a pipe would wait for a writer. */
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode))
+        return status_fail(STATUS_IO, "%s: is a pipe or a device, not a file", path);
+    TRY(checksum_check(path));
     hid_t properties = hdf5_access();
     r->file = H5Fopen(path, H5F_ACC_RDONLY, properties);
     H5Pclose(properties);
@@ -78,9 +82,6 @@ const char *checkpoint_kind(const struct checkpoint_reader *r) {
 }
 const char *checkpoint_config(const struct checkpoint_reader *r) {
     return r->config;
-}
-const char *checkpoint_version(const struct checkpoint_reader *r) {
-    return r->version;
 }
 
 /* Every group on the way is asked for, since asking below a missing one is an error to the library. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checksum.h"
 #include "hdf5_file.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
@@ -63,8 +64,8 @@ enum status checkpoint_create(const char *path, const char *kind, const char *co
     if (s == STATUS_OK) {
         hid_t access = hdf5_access(), how = H5Pcreate(H5P_FILE_CREATE);
         H5Pset_obj_track_times(how, false);
-        /* The format of HDF5 1.8 has checksums over everything but the data, so that damage is an error; in
-         * the older one the library can be led out of its buffers. */
+        H5Pset_userblock(how, CHECKSUM_BLOCK);
+        /* The format of HDF5 1.8 checks its own structures, so that other readers notice most damage too. */
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
         w->file = H5Fcreate(w->temporary, H5F_ACC_TRUNC, how, access);
         char reason[256];
@@ -141,7 +142,7 @@ void checkpoint_put(struct checkpoint_writer *w, const char *name, enum dtype ty
     /* A bf16 is stored as its bits, and says so. */
     bool bits = type == DTYPE_BF16;
     put(w, name, hdf5_file_type(type), hdf5_memory_type(type), dtype_size(type), rank, dims, data,
-        bits ? "dtype" : "layout", bits ? "bf16" : layout);
+        bits ? "dtype" : LAYOUT_ATTRIBUTE, bits ? "bf16" : layout);
 }
 
 void checkpoint_put_bytes(struct checkpoint_writer *w, const char *name, const void *data, size_t size) {
@@ -177,6 +178,7 @@ enum status checkpoint_commit(struct checkpoint_writer *w) {
         w->file = H5I_INVALID_HID;
         if (H5Fclose(file) < 0) writer_fail(w, "the end of the file");
     }
+    if (w->status == STATUS_OK) fail(w, checksum_write(w->temporary));
     if (w->status == STATUS_OK) fail(w, file_commit(w->temporary, w->path));
     enum status s = w->status;
     if (s != STATUS_OK) {

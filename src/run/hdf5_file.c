@@ -55,6 +55,12 @@ const char *hdf5_reason(char *text, size_t size) {
     return text;
 }
 
+enum status hdf5_damaged(const char *path, const char *why) {
+    return status_fail(STATUS_FORMAT,
+                       "%s: truncated or damaged (%s); use an earlier checkpoint or another copy of the file",
+                       path, why);
+}
+
 hid_t hdf5_file_type(enum dtype type) {
     switch (type) {
     case DTYPE_F32:

@@ -16,6 +16,8 @@ enum { FORMAT_VERSION = 1, CHECKPOINT_RANK = 8 };
 #define OPTIMISER_GROUP "optimiser"
 /* A group with this attribute holds the weights of a net. */
 #define MODEL_ATTRIBUTE "model"
+/* The order of a weight's dimensions. */
+#define LAYOUT_ATTRIBUTE "layout"
 
 /* Silences the library's own printing; to be called before anything else of it. */
 void hdf5_begin(void);
@@ -26,6 +28,9 @@ hid_t hdf5_access(void);
 
 /* What the library says of its last error, its innermost cause; "unknown reason" where it says nothing. */
 const char *hdf5_reason(char *text, size_t size);
+
+/* The error of a file that was whole once. */
+enum status hdf5_damaged(const char *path, const char *why) MUST_USE;
 
 hid_t hdf5_file_type(enum dtype type);   /* as stored: little endian */
 hid_t hdf5_memory_type(enum dtype type); /* of this machine */

@@ -16,5 +16,7 @@ struct checkpoint_writer {
 void writer_fail(struct checkpoint_writer *w, const char *name);
 /* Remembers this thread's error text. */
 void writer_fail_status(struct checkpoint_writer *w, enum status s);
+/* Says in the group of a net which architecture its weights belong to. */
+void writer_mark_net(struct checkpoint_writer *w, const char *group, const char *model);
 
 #endif

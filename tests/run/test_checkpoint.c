@@ -2,10 +2,13 @@
 #include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../testing.h"
+#include "run/checksum.h"
+#include "run/writer.h"
 #include "tengen/checkpoint.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
@@ -18,7 +21,8 @@ const char *__lsan_default_suppressions(void) {
 
 static const char path[] = "checkpoint.h5";
 static const char config[] = "[run]\nseed = 3\n";
-enum { ROWS = 700, COLUMNS = 5 };
+/* HDF5 keeps the names of many members of a group in other structures than those of up to eight. */
+enum { ROWS = 700, COLUMNS = 5, BIASES = 60 };
 
 static float weight_at(int i, int version) {
     return (float)i * 0.25f + (float)version;
@@ -35,6 +39,12 @@ static enum status save(const char *to, int version) {
     struct rng rng = rng_make(7, RNG_TEST, 9);
     rng.counter = 11;
     checkpoint_put(w, "net/fc.weight", DTYPE_F32, 2, dims, values, "OI");
+    for (int i = 0; i < BIASES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "net/fc%d.bias", i);
+        checkpoint_put(w, name, DTYPE_F32, 1, dims + 1, values, "C");
+    }
+    writer_mark_net(w, "net", "mlp");
     checkpoint_put_bytes(w, "state/bytes", "abc", 3);
     checkpoint_put_bytes(w, "state/nothing", "", 0);
     checkpoint_put_text(w, "state/text", "two\nlines");
@@ -139,29 +149,103 @@ static void a_truncated_file_is_an_error_at_any_length(void **unused) {
     mem_free(whole);
 }
 
+/* Reads what save() wrote, to the end or the first error, and copies it for an export, which is not
+ * committed: syncing takes a disk its time. */
+static enum status read_all(const char *from) {
+    struct checkpoint_reader *r;
+    static float values[ROWS * COLUMNS];
+    TRY(checkpoint_open(from, &r));
+    enum status s = checkpoint_get(r, "net/fc.weight", DTYPE_F32, 2, (int64_t[]){ROWS, COLUMNS}, values);
+    checkpoint_close(r);
+    struct checkpoint_writer *w = NULL;
+    if (s == STATUS_OK) s = checkpoint_export_begin(from, "export.h5", &w);
+    checkpoint_abandon(w);
+    return s;
+}
+
+static void flip(const char *name, size_t at, int bits) {
+    FILE *file = fopen(name, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, (long)at, SEEK_SET), 0);
+    assert_int_equal(fputc(byte ^ bits, file), byte ^ bits);
+    assert_int_equal(fclose(file), 0);
+}
+
 static void damaged_bytes_never_crash_the_reader(void **unused) {
     (void)unused;
     char *whole;
     size_t size;
-    assert_ok(save(path, 0));
-    assert_ok(file_read(path, &whole, &size));
-    struct rng rng = rng_make(1, RNG_TEST, 0);
-    float *values = MEM_NEW(float, ROWS *COLUMNS);
-    for (int round = 0; round < 200; round++) {
-        char *copy = mem_alloc(size, 1);
-        memcpy(copy, whole, size);
-        size_t header = size < 3000 ? size : 3000;
-        copy[rng_below(&rng, (uint32_t)header)] = (char)rng_u32(&rng);
-        assert_ok(file_write("damaged.h5", copy, size));
-        mem_free(copy);
-        struct checkpoint_reader *r;
-        if (checkpoint_open("damaged.h5", &r) != STATUS_OK) continue;
-        enum status s = checkpoint_get(r, "net/fc.weight", DTYPE_F32, 2, (int64_t[]){ROWS, COLUMNS}, values);
-        (void)s; /* either is right: the byte may not matter */
-        checkpoint_close(r);
-    }
-    mem_free(values);
+    assert_ok(save("damaged.h5", 0));
+    assert_ok(file_read("damaged.h5", &whole, &size));
     mem_free(whole);
+    unlink("export.h5");
+    assert_ok(read_all("damaged.h5"));
+    /* Every byte of the line and of the structures behind it; then one in eleven. */
+    for (size_t at = 0; at < size; at += at < 1000 ? 1 : 11) {
+        int bit = 1 << (at % 8);
+        struct checkpoint_reader *r;
+        flip("damaged.h5", at, bit);
+        assert_fails(checkpoint_open("damaged.h5", &r), STATUS_FORMAT, "damaged.h5: truncated or damaged");
+        assert_fails(checkpoint_export("damaged.h5", "export.h5"), STATUS_FORMAT, "damaged.h5: truncated");
+        assert_false(file_exists("export.h5"));
+        flip("damaged.h5", at, bit);
+    }
+    assert_ok(read_all("damaged.h5"));
+}
+
+/* A file as an earlier program wrote it; its size. */
+static size_t save_without_checksum(const char *name) {
+    char *whole;
+    size_t size;
+    assert_ok(save(name, 0));
+    assert_ok(file_read(name, &whole, &size));
+    size -= CHECKSUM_BLOCK;
+    assert_ok(file_write(name, whole + CHECKSUM_BLOCK, size));
+    mem_free(whole);
+    return size;
+}
+
+static void a_file_without_a_checksum_is_read_and_its_export_has_one(void **unused) {
+    (void)unused;
+    char *whole;
+    size_t size;
+    save_without_checksum("earlier.h5");
+    assert_ok(file_read("earlier.h5", &whole, &size));
+    assert_memory_equal(whole, "\211HDF", 4);
+    mem_free(whole);
+    assert_ok(checkpoint_export("earlier.h5", "export.h5"));
+    assert_ok(file_read("export.h5", &whole, &size));
+    assert_memory_equal(whole, "tengen crc32 ", 13);
+    mem_free(whole);
+    struct checkpoint_reader *r;
+    float values[ROWS * COLUMNS];
+    assert_ok(checkpoint_open("export.h5", &r));
+    assert_string_equal(checkpoint_kind(r), "weights");
+    assert_string_equal(checkpoint_config(r), config);
+    assert_false(checkpoint_has(r, "state"));
+    assert_ok(checkpoint_get(r, "net/fc.weight", DTYPE_F32, 2, (int64_t[]){ROWS, COLUMNS}, values));
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        assert_true(values[i] == weight_at(i, 0));
+    checkpoint_close(r);
+}
+
+static void damage_in_a_file_without_a_checksum_crashes_neither_reading_nor_export(void **unused) {
+    (void)unused;
+    size_t size = save_without_checksum("earlier.h5");
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    int refused = 0;
+    for (int round = 0; round < 400; round++) {
+        /* Its structures stand at both ends, around the large data set. */
+        size_t at = rng_below(&rng, 3000);
+        if (round % 2) at = size - 1 - at;
+        int bit = 1 << rng_below(&rng, 8);
+        flip("earlier.h5", at, bit);
+        refused += read_all("earlier.h5") != STATUS_OK; /* either is right: the byte may not matter */
+        flip("earlier.h5", at, bit);
+    }
+    assert_true(refused > 0);
 }
 
 static void a_foreign_file_is_refused(void **unused) {
@@ -172,6 +256,9 @@ static void a_foreign_file_is_refused(void **unused) {
     assert_fails(checkpoint_open("text.h5", &r), STATUS_FORMAT, "text.h5: is not an HDF5 file");
     assert_fails(checkpoint_open("absent.h5", &r), STATUS_IO, "absent.h5: No such file");
     assert_fails(checkpoint_open(".", &r), STATUS_IO, "folder");
+    unlink("pipe.h5");
+    assert_int_equal(mkfifo("pipe.h5", 0600), 0);
+    assert_fails(checkpoint_open("pipe.h5", &r), STATUS_IO, "pipe.h5: is a pipe");
     hid_t file = H5Fcreate("foreign.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     H5Fclose(file);
     assert_fails(checkpoint_open("foreign.h5", &r), STATUS_FORMAT, "not one that tengen wrote");
@@ -187,6 +274,7 @@ static void a_newer_format_is_named_and_is_no_damage(void **unused) {
     H5Awrite(attribute, H5T_NATIVE_LLONG, &version);
     H5Aclose(attribute);
     H5Fclose(file);
+    assert_ok(checksum_write("newer.h5"));
     assert_fails(checkpoint_open("newer.h5", &r), STATUS_USAGE, "newer format 99");
 }
 
@@ -260,6 +348,8 @@ int main(void) {
         cmocka_unit_test(another_shape_or_type_is_refused_and_both_are_named),
         cmocka_unit_test(a_truncated_file_is_an_error_at_any_length),
         cmocka_unit_test(damaged_bytes_never_crash_the_reader),
+        cmocka_unit_test(a_file_without_a_checksum_is_read_and_its_export_has_one),
+        cmocka_unit_test(damage_in_a_file_without_a_checksum_crashes_neither_reading_nor_export),
         cmocka_unit_test(a_foreign_file_is_refused),
         cmocka_unit_test(a_newer_format_is_named_and_is_no_damage),
         cmocka_unit_test(a_full_disk_is_an_error_and_leaves_the_old_file),
