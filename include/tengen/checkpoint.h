@@ -58,7 +58,8 @@ enum status checkpoint_get_text(struct checkpoint_reader *r, const char *name,
 enum status checkpoint_get_long(struct checkpoint_reader *r, const char *name, int64_t *value) MUST_USE;
 enum status checkpoint_get_double(struct checkpoint_reader *r, const char *name, double *value) MUST_USE;
 enum status checkpoint_get_rng(struct checkpoint_reader *r, const char *name, struct rng *rng) MUST_USE;
-/* Every segment of the net must be there with its shape; the net is unchanged on failure. */
+/* Every segment of the net must be there with its shape and with finite values (STATUS_NUMERIC otherwise);
+ * the net is unchanged on failure. */
 enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, struct net *net,
                                struct optimiser *optimiser) MUST_USE;
 

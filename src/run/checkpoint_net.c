@@ -7,6 +7,7 @@
  *
  * Slabs are cut into segments, so that a file does not depend on how a build lays out its memory.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,7 +91,14 @@ static enum status get_segment(struct checkpoint_reader *r, const char *group, c
     int64_t dims[TENSOR_RANK];
     snprintf(name, sizeof name, "%s/%s", group, segment->name);
     segment_dims(segment, dims);
-    return checkpoint_get(r, name, DTYPE_F32, segment->rank, dims, values);
+    TRY(checkpoint_get(r, name, DTYPE_F32, segment->rank, dims, values));
+    for (size_t i = 0; i < segment->count; i++)
+        if (!isfinite(values[i]))
+            return status_fail(STATUS_NUMERIC,
+                               "%s: data set %s is not finite (value %zu of %zu is %g); use an earlier "
+                               "checkpoint, or train again with a smaller optimiser.rate",
+                               r->path, name, i + 1, segment->count, (double)values[i]);
+    return STATUS_OK;
 }
 
 /* All slabs of the optimiser into host memory, one after the other, each as long as the weights. */
