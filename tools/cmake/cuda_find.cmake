@@ -28,8 +28,15 @@ else()
     endforeach()
 endif()
 set(hints ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_TARGET_DIR} /usr/local/cuda)
-tengen_find(cudnn HEADER cudnn.h LIBRARY cudnn SUFFIXES include lib lib64 HINTS ${hints})
-tengen_find(nccl HEADER nccl.h LIBRARY nccl SUFFIXES include lib lib64 HINTS ${hints})
+# CUDNN_ROOT and NCCL_ROOT, as variables of CMake or of the environment, come first. Python's nvidia packages, which
+# they may point into, hold libraries by their full names only.
+foreach(name cudnn nccl)
+    string(TOUPPER ${name}_ROOT root)
+    find_path(${name}_INCLUDE ${name}.h PATH_SUFFIXES include HINTS ${${root}} $ENV{${root}} NO_DEFAULT_PATH)
+    find_library(${name}_LIBRARY NAMES ${name} lib${name}.so.9 lib${name}.so.2 PATH_SUFFIXES lib lib64
+        HINTS ${${root}} $ENV{${root}} NO_DEFAULT_PATH)
+    tengen_find(${name} HEADER ${name}.h LIBRARY ${name} SUFFIXES include lib lib64 HINTS ${hints})
+endforeach()
 if(NOT cudnn_FOUND)
     list(APPEND missing "cuDNN (cudnn.h)")
 endif()
