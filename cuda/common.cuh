@@ -112,8 +112,7 @@ static __device__ __forceinline__ void load_add(float (&v)[N], const T *p, bool 
 /* Whether 16 bytes can be read at once from all of these; none counts as yes. */
 template <class... Tensors> static bool aligned(Tensors... tensors) {
     uintptr_t bits = 0;
-    for (const void *data : {static_cast<const void *>(tensors.data)...})
-        bits |= reinterpret_cast<uintptr_t>(data);
+    ((bits |= reinterpret_cast<uintptr_t>(tensors.data)), ...);
     return bits % 16 == 0;
 }
 

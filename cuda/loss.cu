@@ -53,9 +53,9 @@ static __global__ void __launch_bounds__(BLOCK) squared_error_kernel(struct loss
     if (r.leader) a.loss[r.index] = loss;
 }
 
-static struct loss_arguments loss_arguments(const char *op, struct tensor loss, struct tensor dx,
-                                            struct tensor x, struct tensor t, struct tensor mask,
-                                            struct tensor w, float s) {
+static struct loss_arguments loss_arguments_make(const char *op, struct tensor loss, struct tensor dx,
+                                                 struct tensor x, struct tensor t, struct tensor mask,
+                                                 struct tensor w, float s) {
     check_rank(op, x, 2);
     check_dtype(op, x, DTYPE_F32);
     check_vector(op, loss, x.dims[0], x);
@@ -82,13 +82,13 @@ static struct loss_arguments loss_arguments(const char *op, struct tensor loss, 
 
 void cuda_cross_entropy(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
                         struct tensor t, struct tensor mask, struct tensor w, float s) {
-    const struct loss_arguments a = loss_arguments("cross_entropy", loss, dx, x, t, mask, w, s);
+    const struct loss_arguments a = loss_arguments_make("cross_entropy", loss, dx, x, t, mask, w, s);
     if (a.rows) LAUNCH(q, cross_entropy_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 
 void cuda_squared_error(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
                         struct tensor t, struct tensor w, float s) {
-    const struct loss_arguments a = loss_arguments("squared_error", loss, dx, x, t, tensor_none(), w, s);
+    const struct loss_arguments a = loss_arguments_make("squared_error", loss, dx, x, t, tensor_none(), w, s);
     if (a.rows) LAUNCH(q, squared_error_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 

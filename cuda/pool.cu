@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(BLOCK)
 /* ---- launchers --------------------------------------------------------------------------------------------
  */
 
-static struct pool_shape pool_shape(const char *op, struct tensor y, struct tensor x) {
+static struct pool_shape pool_shape_make(const char *op, struct tensor y, struct tensor x) {
     check_rank(op, x, 4);
     check_rank(op, y, 2);
     check_activation(op, y, x);
@@ -146,7 +146,7 @@ static void pool_forward(struct queue *q, struct tensor y, struct tensor x, stru
 }
 
 void cuda_pool_forward(struct queue *q, struct tensor y, struct tensor x, enum pooling kind) {
-    const struct pool_shape s = pool_shape("pool_forward", y, x);
+    const struct pool_shape s = pool_shape_make("pool_forward", y, x);
     if (tensor_count(x) == 0) return;
     BY_DTYPE(x.dtype, pool_forward, q, y, x, s, kind);
 }
@@ -165,7 +165,7 @@ static void pool_backward(struct queue *q, struct tensor dx, struct tensor dy, s
 
 void cuda_pool_backward(struct queue *q, struct tensor dx, struct tensor dy, struct tensor y, struct tensor x,
                         enum pooling kind, bool add) {
-    const struct pool_shape s = pool_shape("pool_backward", y, x);
+    const struct pool_shape s = pool_shape_make("pool_backward", y, x);
     check_same("pool_backward", dx, x);
     check_same("pool_backward", dy, y);
     check_activation("pool_backward", dx, x);

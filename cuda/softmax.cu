@@ -46,8 +46,8 @@ static __global__ void __launch_bounds__(BLOCK) softmax_backward_kernel(struct s
     }
 }
 
-static struct softmax_arguments softmax_arguments(const char *op, struct tensor y, struct tensor x,
-                                                  struct tensor g, struct tensor mask) {
+static struct softmax_arguments softmax_arguments_make(const char *op, struct tensor y, struct tensor x,
+                                                       struct tensor g, struct tensor mask) {
     check_rank(op, x, 2);
     check_same(op, y, x);
     check_dtype(op, y, DTYPE_F32);
@@ -66,7 +66,7 @@ static struct softmax_arguments softmax_arguments(const char *op, struct tensor 
 
 static void forward(struct queue *q, const char *op, struct tensor y, struct tensor x, struct tensor mask,
                     bool log) {
-    struct softmax_arguments a = softmax_arguments(op, y, x, tensor_none(), mask);
+    struct softmax_arguments a = softmax_arguments_make(op, y, x, tensor_none(), mask);
     a.log = log;
     if (a.rows) LAUNCH(q, softmax_forward_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
@@ -83,7 +83,7 @@ void cuda_log_softmax_forward(struct queue *q, struct tensor l, struct tensor x,
 
 static void backward(struct queue *q, const char *op, struct tensor dx, struct tensor g, struct tensor y,
                      bool log, bool add) {
-    struct softmax_arguments a = softmax_arguments(op, dx, y, g, tensor_none());
+    struct softmax_arguments a = softmax_arguments_make(op, dx, y, g, tensor_none());
     check_same(op, g, y);
     check_dtype(op, g, DTYPE_F32);
     a.log = log;

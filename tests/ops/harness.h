@@ -2,9 +2,9 @@
  *
  * A case names its buffers (shape, type, first values, and for outputs what is expected, in double
  * precision), and a function that makes the call. The harness runs it on queues of 1, 2 and 3 threads (one
- * queue on a GPU), compares the outputs of the first with the expectation, and asks the others for the same
- * bits. Expected values come from plain loops in double precision written in the tests, expected gradients
- * from central differences of those loops.
+ * queue on a GPU; on the emulated one three orders of its threads), compares the outputs of the first with
+ * the expectation, and asks the others for the same bits. Expected values come from plain loops in double
+ * precision written in the tests, expected gradients from central differences of those loops.
  *
  * check_NAME(h) exists for every operation of ops.def: the table in ops_cases.h does not compile without it.
  */
@@ -206,13 +206,20 @@ static inline void harness_run(struct harness *h, op_call *call, const void *par
     harness_run_alias(h, call, parameters, NULL);
 }
 
-static inline void harness_open(struct harness *h, const char *device) {
+/* On a device that is open; harness_close() closes it. */
+static inline void harness_open_device(struct harness *h, struct device *device, int queues) {
     memset(h, 0, sizeof *h);
-    assert_ok(device_open(device, 3, &h->device));
-    h->queue_count = h->device->kind == DEVICE_CPU ? MAX_QUEUES : 1;
+    h->device = device;
+    h->queue_count = queues;
     for (int i = 0; i < h->queue_count; i++)
         assert_ok(queue_open(h->device, i + 1, &h->queues[i]));
     h->rng = rng_make(7, RNG_TEST, 1);
+}
+
+static inline void harness_open(struct harness *h, const char *name) {
+    struct device *device;
+    assert_ok(device_open(name, 3, &device));
+    harness_open_device(h, device, device->kind == DEVICE_CPU ? MAX_QUEUES : 1);
 }
 
 static inline void harness_close(struct harness *h) {
