@@ -37,6 +37,9 @@ function(tengen_test_properties name)
         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
     set_tests_properties(${name} PROPERTIES LABELS "${kind}" SKIP_RETURN_CODE 77 TIMEOUT 300
         WORKING_DIRECTORY ${scratch}/${name} ENVIRONMENT "${environment}")
+    # Test programs lie in a folder of their own, and find libtengen_cuda.so as the system does.
+    set_tests_properties(${name} PROPERTIES
+        ENVIRONMENT_MODIFICATION LD_LIBRARY_PATH=path_list_prepend:${CMAKE_BINARY_DIR})
 endfunction()
 
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*.c ${CMAKE_SOURCE_DIR}/tests/*/*.cpp)
