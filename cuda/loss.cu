@@ -140,6 +140,11 @@ static __global__ void __launch_bounds__(BLOCK) ppo_loss_kernel(struct ppo_argum
     const struct row_norm norm = row_norm_make(r, a.x, a.mask);
     const bool any = norm.max > -INFINITY || norm.max != norm.max;
     const float log_sum = any ? norm.max + logf(norm.sum) : 0.0f, factor = any ? 1.0f / norm.sum : 0.0f;
+    const int action = r.width > 0 ? a.action[r.index] : 0;
+    if (r.width > 0 && (action < 0 || action >= a.width))
+        __trap(); /* the caller's bug: queue_wait() reports a fault */
+    /* Read before the first lane writes, since dx may be x. */
+    const float log_prob = r.width > 0 ? a.x[r.at + static_cast<size_t>(action)] - log_sum : 0.0f;
     float entropy = 0.0f;
     for (int i = r.first; i < r.width; i += r.lanes) {
         const size_t at = r.at + static_cast<size_t>(i);
@@ -148,10 +153,7 @@ static __global__ void __launch_bounds__(BLOCK) ppo_loss_kernel(struct ppo_argum
     }
     entropy = lanes_sum(entropy, r.lanes);
     if (r.width > 0) {
-        const int action = a.action[r.index];
-        if (action < 0 || action >= a.width) __trap(); /* the caller's bug: queue_wait() reports a fault */
-        const struct ppo_policy policy =
-            ppo_policy_make(a, r.index, a.x[r.at + static_cast<size_t>(action)] - log_sum);
+        const struct ppo_policy policy = ppo_policy_make(a, r.index, log_prob);
         for (int i = r.first; i < r.width; i += r.lanes) {
             const size_t at = r.at + static_cast<size_t>(i);
             const bool masked = row_masked(a.mask, at);

@@ -23,8 +23,8 @@ static __global__ void __launch_bounds__(BLOCK) softmax_forward_kernel(struct so
         const bool masked = row_masked(a.mask, at);
         if (a.log)
             a.y[at] = masked ? -INFINITY : a.x[at] - shift;
-        else /* where everything is masked the maximum is -inf, and nothing is looked at */
-            a.y[at] = masked ? 0.0f : expf(a.x[at] - norm.max) * factor;
+        else /* a sum of 0: nothing is allowed, or only -inf */
+            a.y[at] = masked || norm.sum == 0.0f ? 0.0f : expf(a.x[at] - norm.max) * factor;
     }
 }
 
