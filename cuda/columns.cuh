@@ -62,7 +62,7 @@ constexpr size_t COLUMNS_THREADS = 1 << 19; /* twice what the largest device of 
 template <int N, class F>
 static void columns_map_packs(struct queue *q, const F &f, size_t count, int channels) {
     const size_t wide = static_cast<size_t>(channels / gcd(channels, N)), packs = count / N;
-    size_t threads = packs / 4 < COLUMNS_THREADS ? packs / 4 : COLUMNS_THREADS; /* constants serve 4 packs */
+    size_t threads = packs / 2 < COLUMNS_THREADS ? packs / 2 : COLUMNS_THREADS; /* constants serve 2 packs */
     threads = (threads / wide + 1) * wide;
     const unsigned grid = static_cast<unsigned>(ceil_div(threads < N ? N : threads, BLOCK));
     LAUNCH(q, (columns_map_kernel<N, F>), grid, BLOCK, 0, f, count, channels, static_cast<unsigned>(wide),
@@ -91,8 +91,8 @@ struct columns_cut {
     int tiles;  /* blocks that P is cut into */
 };
 
-constexpr size_t SUM_ROWS = 4; /* at least, of groups a block */
-constexpr int SUM_BLOCKS = 1024;
+constexpr size_t SUM_ROWS = 4;  /* at least, of groups a block */
+constexpr int SUM_BLOCKS = 512; /* at most; four a multiprocessor of the largest device of today */
 
 static inline struct columns_cut columns_cut_make(size_t count, int channels, int n) {
     struct columns_cut cut = {};
@@ -184,13 +184,14 @@ __global__ void __launch_bounds__(WARP *FINISH_GROUPS)
     const size_t row = static_cast<size_t>(repeats) * static_cast<size_t>(channels);
     double sum[SUMS] = {};
     if (c < channels)
-        for (int chunk = static_cast<int>(threadIdx.y); chunk < chunks; chunk += FINISH_GROUPS)
-            for (int j = 0; j < SUMS; j++)
-                for (int k = 0; k < repeats; k++)
+        for (int k = 0; k < repeats; k++) {
+            const float *from = partial + static_cast<size_t>(k) * static_cast<size_t>(channels) + c;
+#pragma unroll 8
+            for (int chunk = static_cast<int>(threadIdx.y); chunk < chunks; chunk += FINISH_GROUPS)
+                for (int j = 0; j < SUMS; j++)
                     sum[j] += static_cast<double>(
-                        partial[(static_cast<size_t>(chunk) * SUMS + static_cast<size_t>(j)) * row +
-                                static_cast<size_t>(k) * static_cast<size_t>(channels) +
-                                static_cast<size_t>(c)]);
+                        from[(static_cast<size_t>(chunk) * SUMS + static_cast<size_t>(j)) * row]);
+        }
     for (int j = 0; j < SUMS; j++)
         groups[j][threadIdx.y][threadIdx.x] = sum[j];
     __syncthreads();
