@@ -6,13 +6,14 @@
  * itself); what it refuses is a plain convolution and cuda_epilogue(). F32 is exact F32 unless TENGEN_TF32=1.
  * BF16 adds in F32. The gradient of weights must come out in F32, which this interface of cuDNN does not do
  * from BF16: x and dy are converted to F32 and multiplied as TF32, in which every BF16 number is exact, so
- * only speed is lost. Algorithms are the first that cuDNN's heuristics name and that are deterministic; one
- * that refuses its work when it is run gives way to the next. */
+ * only speed is lost. Algorithms are the first that cuDNN's heuristics name and that are deterministic (a
+ * warning says so where none is); one that refuses its work when it is run gives way to the next. */
 #include "cuda/state.h"
 
 #include <string.h>
 
 #include "ops/check.h"
+#include "tengen/log.h"
 #include "tengen/mem.h"
 
 enum conv_pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHTS };
@@ -36,6 +37,7 @@ struct conv_plan {
         int algorithm;
         cudnnMathType_t math;
         size_t workspace;
+        bool ordered; /* its sums have a fixed order */
     } choices[CHOICES];
     int count, chosen;
     bool usable, refuses_fused;
@@ -100,8 +102,28 @@ static bool conv_describe(struct queue *q, struct conv_plan *p) {
 
 static void conv_consider(struct conv_plan *p, int algorithm, cudnnStatus_t status, cudnnDeterminism_t order,
                           cudnnMathType_t math, size_t workspace) {
-    if (status != CUDNN_STATUS_SUCCESS || order != CUDNN_DETERMINISTIC || workspace > WORKSPACE_MOST) return;
-    p->choices[p->count++] = (struct conv_choice){algorithm, math, workspace};
+    if (status == CUDNN_STATUS_SUCCESS && workspace <= WORKSPACE_MOST)
+        p->choices[p->count++] =
+            (struct conv_choice){algorithm, math, workspace, order == CUDNN_DETERMINISTIC};
+}
+
+/* Keeps the ordered ones, where there are any. */
+static bool conv_settle(struct queue *q, struct conv_plan *p) {
+    const struct conv_key *k = &p->key;
+    int ordered = 0;
+    for (int i = 0; i < p->count; i++)
+        if (p->choices[i].ordered) p->choices[ordered++] = p->choices[i];
+    if (p->count == 0)
+        cuda_fail(q, "cuDNN has no algorithm for a %s convolution of %dx%dx%d to %d, pass %d",
+                  dtype_name((enum dtype)k->dtype), k->x[1], k->x[2], k->x[3], k->y[3], k->pass);
+    else if (ordered == 0)
+        log_warn(
+            "cuDNN sums a convolution of %dx%dx%d to %d, pass %d, in no fixed order: runs will not repeat "
+            "bit for bit",
+            k->x[1], k->x[2], k->x[3], k->y[3], k->pass);
+    else
+        p->count = ordered;
+    return p->count > 0;
 }
 
 /* What the heuristics name for each of the three passes, best first. */
@@ -136,11 +158,7 @@ static bool conv_choose(struct queue *q, struct conv_plan *p) {
         for (int i = 0; i < n; i++)
             conv_consider(p, (int)r[i].algo, r[i].status, r[i].determinism, r[i].mathType, r[i].memory);
     }
-    if (p->count == 0)
-        cuda_fail(q, "cuDNN has no deterministic algorithm for a %s convolution of %dx%dx%d to %d, pass %d",
-                  dtype_name((enum dtype)p->key.dtype), p->key.x[1], p->key.x[2], p->key.x[3], p->key.y[3],
-                  p->key.pass);
-    return p->count > 0;
+    return conv_settle(q, p);
 }
 
 static struct conv_plan *conv_plan(struct queue *q, enum conv_pass pass, struct tensor x, struct tensor w,
