@@ -102,6 +102,7 @@ static bool conv_describe(struct queue *q, struct conv_plan *p) {
 
 static void conv_consider(struct conv_plan *p, int algorithm, cudnnStatus_t status, cudnnDeterminism_t order,
                           cudnnMathType_t math, size_t workspace) {
+    if (conv_math(&p->key) == CUDNN_FMA_MATH) math = CUDNN_FMA_MATH; /* whatever else is proposed */
     if (status == CUDNN_STATUS_SUCCESS && workspace <= WORKSPACE_MOST)
         p->choices[p->count++] =
             (struct conv_choice){algorithm, math, workspace, order == CUDNN_DETERMINISTIC};
