@@ -62,7 +62,7 @@ static void device_bind(int index) {
 }
 
 /* How many GPUs; 0 and why not in `why`. */
-static int devices_count(char *why, size_t size) {
+static int cuda_device_count(char *why, size_t size) {
     int count = 0, driver = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error == cudaSuccess && count > 0) return count;
@@ -80,11 +80,6 @@ static int devices_count(char *why, size_t size) {
     else
         snprintf(why, size, "no GPU: %s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
     return 0;
-}
-
-static int cuda_device_count(void) {
-    char why[256];
-    return devices_count(why, sizeof why);
 }
 
 static enum status cuda_device_open(struct device *d) {
@@ -249,7 +244,7 @@ static enum status cuda_wait(struct queue *q) {
 
 static void cuda_describe(char *text, size_t size) {
     char why[256];
-    int count = devices_count(why, sizeof why), driver = 0;
+    int count = cuda_device_count(why, sizeof why), driver = 0;
     size_t cudnn = cudnnGetVersion(), cublas = cublasLtGetVersion(), used = 0;
     cudaDriverGetVersion(&driver);
 #define LINE(...) used += (size_t)snprintf(text + used, used < size ? size - used : 0, __VA_ARGS__)

@@ -48,7 +48,7 @@ struct queue {
 struct backend {
     enum device_kind kind;
     const char *name;
-    int (*device_count)(void);
+    int (*device_count)(char *why, size_t size); /* where it is 0, `why` says why: "no GPU: ..." */
     enum status (*device_open)(struct device *d);
     void (*device_close)(struct device *d);
     void *(*alloc)(struct device *d, size_t bytes); /* zeroed, 64-byte aligned; NULL when memory is out */

@@ -128,7 +128,7 @@ double *cpu_rows_sum(struct queue *q, const struct cpu_rows *rows, int sums,
 /* exp(x) within 2 ulp; 0 below -87.3, as for -inf; NaN stays NaN (Cody and Waite's reduction, Cephes'
  * polynomial). */
 static inline float cpu_exp(float x) {
-    float clamped = x > 88.0f ? 88.0f : x < -87.3f ? -87.3f : x;
+    float clamped = x > 88.0f ? 88.0f : x >= -87.3f ? x : -87.3f; /* NaN: a number, so that n is one */
     float n = (clamped * 1.44269504f + 12582912.0f) - 12582912.0f;
     float f = clamped - n * 0.693359375f;
     f = f + n * 2.12194440e-4f;
@@ -144,7 +144,7 @@ static inline float cpu_exp(float x) {
         float f;
     } power = {((int32_t)n + 127) << 23};
     float result = p * power.f;
-    return x < -87.3f ? 0.0f : x > 88.7f ? INFINITY : result;
+    return x < -87.3f ? 0.0f : x > 88.7f ? INFINITY : x == x ? result : x;
 }
 
 static inline float cpu_activate(float x, enum activation act) {

@@ -95,27 +95,15 @@ static enum status open_backend(const struct backend *backend, int index, int th
     return STATUS_OK;
 }
 
-/* Why there is no GPU: what stands in brackets in the description's first line, "cuda: none (...)". */
-static void cuda_absence(const struct backend *backend, char *why, size_t size) {
-    char text[1024] = "";
-    backend->describe(text, sizeof text);
-    text[strcspn(text, "\n")] = '\0';
-    char *from = strchr(text, '('), *to = strrchr(text, ')');
-    if (from && to) *to = '\0';
-    snprintf(why, size, "%.500s", from ? from + 1 : "no GPU");
-}
-
 static enum status open_cuda(int index, int threads, struct device **out) {
     const struct backend *backend = cuda_backend_find();
     if (!backend) return status_fail(STATUS_DEVICE, "device cuda: %s; or use device cpu", cuda.why);
-    int count = backend->device_count();
-    if (count <= 0) {
-        char why[512];
-        cuda_absence(backend, why, sizeof why);
+    char why[256];
+    int count = backend->device_count(why, sizeof why);
+    if (count <= 0)
         return status_fail(STATUS_DEVICE,
                            "device cuda: %s: check nvidia-smi and CUDA_VISIBLE_DEVICES; or use device cpu",
                            why);
-    }
     if (index >= count)
         return status_fail(STATUS_DEVICE, "device cuda:%d: there %s %d GPU%s, numbered from 0", index,
                            count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
@@ -125,17 +113,15 @@ static enum status open_cuda(int index, int threads, struct device **out) {
 
 static enum status open_auto(int threads, struct device **out) {
     const struct backend *backend = cuda_backend_find();
-    bool gpu = backend && backend->device_count() > 0;
-    if (gpu) {
+    char why[sizeof(*out)->why_not_gpu] = "";
+    if (!backend) {
+        snprintf(why, sizeof why, "%s", cuda.why);
+    } else if (backend->device_count(why, sizeof why) > 0) {
         if (open_backend(backend, 0, threads, out) == STATUS_OK) return STATUS_OK;
         log_warn("device auto: the GPU failed (%s); using the CPU", status_text());
     }
     TRY(open_backend(&cpu_backend, 0, threads, out));
-    if (gpu) return STATUS_OK;
-    if (backend)
-        cuda_absence(backend, (*out)->why_not_gpu, sizeof(*out)->why_not_gpu);
-    else
-        snprintf((*out)->why_not_gpu, sizeof(*out)->why_not_gpu, "%s", cuda.why);
+    snprintf((*out)->why_not_gpu, sizeof(*out)->why_not_gpu, "%s", why);
     return STATUS_OK;
 }
 

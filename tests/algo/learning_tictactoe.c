@@ -1,8 +1,8 @@
 /* After a minute of training tic-tac-toe never loses from any position that is not lost: in each of them,
  * reached by any moves of both sides, the move played leaves the opponent no win.
  *
- *     learning_tictactoe          the test: trains as configured, then judges
- *     learning_tictactoe SPEC     judges a finished run or weights file, as `tengen match` names it
+ * Without an argument, the test: trains as configured, then judges. With one: judges that run or weights
+ * file.
  */
 #include "../game/minimax.h"
 #include "judged.h"

@@ -434,7 +434,7 @@ void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes) {
     return *scratch;
 }
 
-static int emulated_count(void) {
+static int emulated_count(char *, size_t) {
     return 1;
 }
 static enum status emulated_device_open(struct device *d) {
