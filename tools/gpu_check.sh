@@ -86,10 +86,9 @@ for tool in memcheck racecheck initcheck; do
     fi
 done
 
-results=benchmarks/results/ops_$(tr -cs 'A-Za-z0-9' _ <<<"$name" | sed 's/_*$//').jsonl
-if "$folder/tengen" bench ops --device cuda --json >"$logs/bench.jsonl" 2>"$logs/bench"; then
-    mkdir -p benchmarks/results
-    cp "$logs/bench.jsonl" "$results"
+recorded=$(tr -cs 'A-Za-z0-9' _ <<<"$name" | sed 's/_*$//')_ops
+results=benchmarks/results/$recorded.jsonl
+if benchmarks/record.sh "$folder" "$recorded" bench ops --device cuda 2>"$logs/bench"; then
     note bench passed "$(wc -l <"$results") figures in $results"
     # Least shares of the measured copy bandwidth among what own kernels do.
     while read -r share figure; do

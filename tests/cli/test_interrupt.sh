@@ -64,4 +64,4 @@ done
 next=$(($(basename "$(ls run/checkpoints/*.h5 | tail -1)" .h5 | sed 's/^0*//') + 2))
 "$TENGEN" train --resume run run.iterations=$next --quiet 2>log || { cat log; fail "resume"; }
 cut -d, -f1 run/metrics.csv | tail -n +2 | cmp - <(seq "$next") || fail "rows are not one an iteration"
-[ -z "$(ls run/checkpoints | grep tmp)" ] || fail "leftovers"
+if compgen -G "run/checkpoints/*tmp*" >/dev/null; then fail "leftovers"; fi

@@ -74,10 +74,10 @@ wrong 2 'weights alone' train --resume weights.h5
 [ -f branch/checkpoints/000000006.h5 ] || fail "branch"
 [ "$(sed -n 2p branch/metrics.csv | cut -d, -f1)" = 5 ] || fail "the branch's first row"
 state runs/tiny | cmp - before || fail "the branch changed its origin"
-"$TENGEN" eval runs/tiny --episodes 5 --json >eval 2>log
-has '"name": "eval.return.mean", "value": ' eval
-"$TENGEN" eval weights.h5 --episodes 5 --json 2>log >eval2
-cmp eval eval2 || fail "the weights alone evaluate differently"
+"$TENGEN" eval runs/tiny --episodes 5 --json >figures 2>log
+has '"name": "eval.return.mean", "value": ' figures
+"$TENGEN" eval weights.h5 --episodes 5 --json 2>log >figures2
+cmp figures figures2 || fail "the weights alone evaluate differently"
 
 # A damaged newest checkpoint: the one before is taken.
 "$TENGEN" train --resume runs/tiny run.iterations=6 run.checkpoint_every=1 --quiet 2>log
