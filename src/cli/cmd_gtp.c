@@ -47,7 +47,9 @@ static enum status read_options(struct options *o, struct gtp_command_line *c) {
                            more);
     if (network && !c->weights)
         return status_fail(STATUS_USAGE, "which network? give --weights FILE, or --player random");
-    if (!network) c->weights = NULL;
+    if (!network && c->weights)
+        return status_fail(STATUS_USAGE, "--player %s uses no network: leave out --weights %s", c->player,
+                           c->weights);
     return STATUS_OK;
 }
 

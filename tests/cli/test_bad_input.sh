@@ -59,6 +59,7 @@ refuses 'weights' train --resume weights.h5
 refuses 'net/' train "$configs/alphazero_tictactoe.ini" --init weights.h5 net.channels=16 run.dir=other run.device=cpu
 [ ! -e other ] || { echo "a refused --init left a run"; failures=$((failures + 1)); }
 refuses 'such' match weights.h5 nobody.h5 --games 2
+refuses 'uses no network' gtp --player random --weights weights.h5
 refuses '--size: is given twice' bench go --size 5 --size 7
 refuses 'what is "extra"' info extra
 refuses "no figure's name holds it" bench ops --filter zzz --seconds 0.001 --device cpu
