@@ -5,6 +5,7 @@
 #   memcheck    compute-sanitizer's tools on the operations with own kernels
 #   racecheck
 #   initcheck
+#   check       tengen check: whole networks layer by layer, in both precisions
 #   bench       tengen bench ops --device cuda --json, into benchmarks/results/
 # and prints one table. Needs no network. cuDNN and NCCL come from CUDNN_ROOT and NCCL_ROOT, from Python's nvidia
 # packages, or from where the toolkit is. Exits with 1 if anything failed, with 77 where there is no GPU.
@@ -84,6 +85,16 @@ for tool in memcheck racecheck initcheck; do
     else
         note $tool failed "$logs/$tool"
     fi
+done
+
+for network in models/go7.h5 resnet nature_cnn alphago_policy; do
+    for precision in f32 bf16; do
+        if "$folder/tengen" check "$network" --device cuda --precision $precision >"$logs/check" 2>&1; then
+            note check passed "$(head -1 "$logs/check")"
+        else
+            note check failed "$(tail -1 "$logs/check")"
+        fi
+    done
 done
 
 recorded=$(tr -cs 'A-Za-z0-9' _ <<<"$name" | sed 's/_*$//')_ops

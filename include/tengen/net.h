@@ -84,6 +84,11 @@ enum status net_commit(struct net *net, struct device *device) MUST_USE;
 void net_initialise(struct net *net, uint64_t seed);
 
 const char *net_name(const struct net *net);
+/* Nodes in the order in which a forward pass runs; a name for each, "block1.conv1", or by what it reads where
+ * the builder gave none, "block1.bn2.add.activation". */
+int net_nodes(const struct net *net);
+size_t net_node_count(const struct net *net, int node); /* values a sample */
+void net_node_text(const struct net *net, int node, char *text, size_t size);
 struct device *net_device(const struct net *net);
 int net_segments(const struct net *net);
 const struct segment *net_segment(const struct net *net, int i);

@@ -17,8 +17,8 @@ struct command {
     enum status (*more)(int argc, char **argv);
 };
 
-extern const struct command command_bench, command_curve, command_eval, command_export, command_gtp,
-    command_info, command_match, command_sgf, command_train;
+extern const struct command command_bench, command_check, command_curve, command_eval, command_export,
+    command_gtp, command_info, command_match, command_sgf, command_train;
 
 /* What `tengen bench WHAT` times, one file each (bench_*.c), in bench.def's order. argv holds what follows
  * WHAT. */

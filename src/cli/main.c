@@ -11,7 +11,7 @@
 
 static const struct command *const commands[] = {
     &command_train, &command_eval,   &command_curve, &command_match, &command_gtp,
-    &command_sgf,   &command_export, &command_bench, &command_info,
+    &command_sgf,   &command_export, &command_bench, &command_check, &command_info,
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

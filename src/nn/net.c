@@ -299,9 +299,32 @@ static size_t node_parameters(const struct net *net, const struct node *n) {
     return sum;
 }
 
+static const char *const kinds[] = {"input",      "conv", "linear", "batch norm", "position bias",
+                                    "activation", "add",  "pool",   "flatten"};
+
+int net_nodes(const struct net *net) {
+    return net->node_count;
+}
+
+size_t net_node_count(const struct net *net, int node) {
+    ENSURE(node >= 0 && node < net->node_count, "net %s has no node %d", net->name, node);
+    const struct node *n = &net->nodes[node];
+    return n->image ? (size_t)n->h * (size_t)n->w * (size_t)n->c : (size_t)n->c;
+}
+
+void net_node_text(const struct net *net, int node, char *text, size_t size) {
+    ENSURE(node >= 0 && node < net->node_count, "net %s has no node %d", net->name, node);
+    const struct node *n = &net->nodes[node];
+    if (n->name[0] || n->a == NONE) {
+        snprintf(text, size, "%s", n->name);
+        return;
+    }
+    net_node_text(net, n->a, text, size);
+    size_t used = strlen(text);
+    snprintf(text + used, size - used, ".%s", kinds[n->kind]);
+}
+
 void net_print(const struct net *net, FILE *out) {
-    static const char *const kinds[] = {"input",      "conv", "linear", "batch norm", "position bias",
-                                        "activation", "add",  "pool",   "flatten"};
     static const char *const acts[] = {"none", "relu", "tanh", "sigmoid"};
     fprintf(out, "%4s  %-14s %-24s %-8s %-14s %12s %10s\n", "node", "kind", "name", "from", "shape",
             "parameters", "MFLOP");

@@ -12,6 +12,7 @@ cd "$work"
 "$TENGEN" bench selfplay --blocks 1 --channels 16 --size 5 --games 8 --group 4 --simulations 2 --seconds 0.1 \
     --device cpu --json >>figures
 "$TENGEN" match random random --size 5 --games 4 --quiet --json >>figures
+"$TENGEN" check mlp --device cpu --all --json >>figures
 printf '(;GM[1]SZ[9];B[ee];W[])' >game.sgf
 "$TENGEN" sgf --replay game.sgf --json >>figures
 for algorithm in ppo_cartpole alphazero_tictactoe; do
@@ -27,7 +28,11 @@ documented = []
 for line in open(sys.argv[1]):
     if line.startswith("| `"):
         documented += re.findall(r"`([^`]+)`", line.split("|")[1])
-patterns = {name: re.compile(re.sub(r"[A-Z]+", "[A-Za-z0-9_]+", name.replace(".", r"\."))) for name in documented}
+words = {"TENSOR": "[a-z0-9_.]+"}  # other words in capitals stand for a part without dots
+patterns = {
+    name: re.compile(re.sub("[A-Z]+", lambda word: words.get(word[0], "[A-Za-z0-9_]+"), name.replace(".", r"\.")))
+    for name in documented
+}
 seen, unknown = set(), set()
 for line in open(sys.argv[2]):
     figure = json.loads(line)
