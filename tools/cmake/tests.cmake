@@ -25,7 +25,9 @@ function(tengen_test_properties name)
     if(DEFINED labels_${kind})
         set(kind ${labels_${kind}})
     endif()
+    set(timeout 300)
     if(name IN_LIST slow_tests)
+        set(timeout 900)
         list(APPEND kind slow)
     elseif("${name} tsan" IN_LIST slow_tests)
         list(APPEND kind slow_tsan)
@@ -35,7 +37,7 @@ function(tengen_test_properties name)
         TENGEN_BUILD=${CMAKE_BINARY_DIR} OMP_WAIT_POLICY=passive
         "ASAN_OPTIONS=abort_on_error=0:detect_stack_use_after_return=1"
         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
-    set_tests_properties(${name} PROPERTIES LABELS "${kind}" SKIP_RETURN_CODE 77 TIMEOUT 300
+    set_tests_properties(${name} PROPERTIES LABELS "${kind}" SKIP_RETURN_CODE 77 TIMEOUT ${timeout}
         WORKING_DIRECTORY ${scratch}/${name} ENVIRONMENT "${environment}")
     # Test programs lie in a folder of their own, and find libtengen_cuda.so as the system does.
     set_tests_properties(${name} PROPERTIES
