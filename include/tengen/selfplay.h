@@ -30,6 +30,8 @@
     F(S, int, fast_simulations, 32, 1, 1000000, "simulations of the other moves")                            \
     F(S, int, random_moves, 0, 0, 1000,                                                                      \
       "opening: up to this many moves (uniform count) are drawn from the raw policy")                        \
+    F(S, float, opening_temperature, 1, 0.1, 1000,                                                           \
+      "of those draws; well above 1 any move may come, and positions are as varied as in random play")       \
     F(S, float, resign_threshold, -0.95, -1, 0,                                                              \
       "resign when root and best move are below; calibration only lowers it; -1: never")                     \
     F(S, float, resign_false_positives, 0.05, 0, 1,                                                          \

@@ -144,11 +144,17 @@ static void begin_move(struct slot *slot, const struct selfplay *s, int call) {
     slot->waiting = calls_needed(slot, s, simulations) > s->calls - call;
 }
 
+/* A move of the opening: by policy^(1 / temperature). */
 static int sample_prior(struct slot *slot, const struct selfplay *s) {
-    float prior[GAME_ACTIONS_MAX];
+    float prior[GAME_ACTIONS_MAX], sum = 1;
     int action = -1;
     search_prior(slot->search, prior);
-    float at = rng_uniform(&slot->game_rng);
+    if (s->config.opening_temperature != 1) {
+        sum = 0;
+        for (int a = 0; a < s->game->actions; a++)
+            sum += prior[a] = prior[a] > 0 ? powf(prior[a], 1 / s->config.opening_temperature) : 0;
+    }
+    float at = rng_uniform(&slot->game_rng) * sum;
     for (int a = 0; a < s->game->actions; a++) {
         if (prior[a] <= 0) continue;
         action = a;

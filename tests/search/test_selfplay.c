@@ -253,6 +253,50 @@ static void full_searches_come_as_often_as_asked(void **state) {
     game_free(g);
 }
 
+/* Ten to one for the middle column, whatever stands on the board. */
+static float middle_answer(const struct game *g, const float *planes, float *logits) {
+    (void)planes;
+    for (int a = 0; a < g->actions; a++)
+        logits[a] = a == 3 ? logf(10) : 0;
+    return 0;
+}
+
+/* Share of middle columns among opening moves that had all columns to choose from. */
+static double share_of_middle(float temperature, int *draws) {
+    struct game *g = small_game("connect4", 0);
+    struct setting t = small_setting(g);
+    t.answer = middle_answer;
+    t.search.symmetry = false;
+    t.config.random_moves = 1000; /* nearly every game is an opening from its first to its last move */
+    t.config.opening_temperature = temperature;
+    struct player_set p = open_set(&t);
+    struct games all = {0};
+    int middle = 0;
+    *draws = 0;
+    run_rounds(&p, 10, &all);
+    for (int k = 0; k < all.count; k++)
+        for (int m = 0; m < 6 && m < all.records[k].move_count; m++) {
+            middle += all.records[k].actions[m] == 3;
+            ++*draws;
+        }
+    free_games(&all);
+    close_set(&p);
+    game_free(g);
+    return (double)middle / *draws;
+}
+
+static void opening_moves_are_drawn_from_the_policy_at_their_temperature(void **state) {
+    (void)state;
+    static const float temperatures[] = {0.5f, 1, 1000};
+    for (int i = 0; i < 3; i++) {
+        int draws;
+        double weight = pow(10, 1 / (double)temperatures[i]),
+               share = share_of_middle(temperatures[i], &draws);
+        assert_true(draws > 500);
+        assert_near(share, weight / (weight + 6), 0, 0.05);
+    }
+}
+
 /* ---- resignation ----------------------------------------------------------------------------------------
  */
 
@@ -357,6 +401,7 @@ int main(void) {
         cmocka_unit_test(a_saved_run_goes_on_as_if_never_interrupted),
         cmocka_unit_test(records_hold_what_happened),
         cmocka_unit_test(full_searches_come_as_often_as_asked),
+        cmocka_unit_test(opening_moves_are_drawn_from_the_policy_at_their_temperature),
         cmocka_unit_test(games_are_resigned_once_enough_were_played_out),
         cmocka_unit_test(settings_that_do_not_fit_are_refused),
         cmocka_unit_test(foreign_bytes_are_refused_and_leave_it_as_new),
