@@ -36,9 +36,11 @@ const struct command command_eval = {
     .usage = "tengen eval RUN [--episodes N] [--json] [section.key=value ...]",
     .help =
         "Evaluates the newest checkpoint of a run directory, or a checkpoint file.\n\n"
-        "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std\n"
+        "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std,\n"
+        "             eval.length.mean, eval.episodes\n"
         "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
-        "             untrained network with the same search (alphazero.eval_simulations)\n\n"
+        "             untrained network with the same search (alphazero.eval_simulations):\n"
+        "             eval.policy_vs_random.score, .wins, eval.search_vs_untrained.score, .wins\n\n"
         "  --json     one object a line: {\"name\": ..., \"value\": ..., \"unit\": ...}\n",
     .run = eval_run,
 };
