@@ -1,5 +1,5 @@
 # One static library a room; what a room may use it links, and everything below comes with it.
-set(tengen_rooms base tensor ops nn game env search data dist run play algo cli)
+set(tengen_rooms base tensor ops nn game env search data run play algo cli)
 
 include(cuda_find) # sets tengen_has_cuda
 
@@ -47,10 +47,9 @@ tengen_room(game base)
 tengen_room(env base)
 tengen_room(search game)
 tengen_room(data search game env tensor)
-tengen_room(dist tensor)
 tengen_room(run nn)
 tengen_room(play nn search data run)
-tengen_room(algo nn env search data dist run play)
+tengen_room(algo nn env search data run play)
 tengen_room(cli algo play)
 
 tengen_room_uses(base Threads::Threads tengen::inih ZLIB::ZLIB m)
