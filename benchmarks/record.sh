@@ -18,10 +18,11 @@ if command -v nvidia-smi >/dev/null && gpu=$(nvidia-smi --query-gpu=name,driver_
     machine="${gpu%%,*}; $machine"
     driver=${gpu##*, }
 fi
+command=$(sed 's/[\\"]/\\&/g' <<<"$*")
 result=$(mktemp)
 trap 'rm -f "$result"' EXIT
 printf '{"machine": "%s", "driver": "%s", "commit": "%s", "date": "%s", "command": "tengen %s --json"}\n' "$machine" \
-    "$driver" "$("$build/tengen" --version | sed 's/.*(\(.*\))/\1/')" "$(date -u +%F)" "$*" >"$result"
+    "$driver" "$("$build/tengen" --version | sed 's/.*(\(.*\))/\1/')" "$(date -u +%F)" "$command" >"$result"
 "$build/tengen" "$@" --json >>"$result"
 mkdir -p benchmarks/results
 install -m 644 "$result" "benchmarks/results/$name.jsonl"

@@ -128,7 +128,6 @@ enum precision {
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
                         int max_batch, struct plan **out) MUST_USE;
 void plan_free(struct plan *plan);
-int plan_batch(const struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 size_t plan_memory(const struct plan *plan); /* bytes of activations */
 

@@ -64,6 +64,7 @@ struct match_options {
                       Tengen's own estimate says so too (Tromp-Taylor counts them as alive; with
                       kgs-genmove_cleanup the engine takes them itself) */
     bool progress; /* shown on stderr */
+    bool to_the_end; /* a wish to stop waits until the match is over */
 };
 
 struct match_result {

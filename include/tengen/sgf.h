@@ -36,8 +36,8 @@ void sgf_close(struct sgf_reader *r);
  * a game that was skipped: sgf_skip_reason() then says "FILE: game N (line L): reason". */
 int sgf_next(struct sgf_reader *r, const struct sgf_game **game);
 const char *sgf_skip_reason(const struct sgf_reader *r);
-/* The file being read. */
-const char *sgf_path(const struct sgf_reader *r);
+/* The same without file, number and line. */
+const char *sgf_skip_why(const struct sgf_reader *r);
 /* "FILE: game N (line L)" of the game last read, for a caller's own errors; valid until the next call. */
 const char *sgf_where(struct sgf_reader *r);
 

@@ -279,7 +279,8 @@ static enum status match_nets(struct alphazero *a, struct run *run, struct net *
     enum status s = open_players(a, run, first, simulations_first, seed, "learner", one);
     if (s == STATUS_OK) s = open_players(a, run, second, simulations_second, seed, "other", two);
     if (s == STATUS_OK) {
-        struct match_options m = {.games = games, .opening_moves = 2, .seed = seed, .progress = progress};
+        struct match_options m = {
+            .games = games, .opening_moves = 2, .seed = seed, .progress = progress, .to_the_end = true};
         s = match_play_many(a->game, one, two, workers, &m, result);
     }
     for (int i = 0; i < workers; i++) {

@@ -2,6 +2,8 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include <stdbool.h>
+
 #include "tengen/report.h"
 #include "tengen/status.h"
 
@@ -35,6 +37,7 @@ struct options {
     int argc;
     char **argv;           /* argv[0] is skipped */
     const char *known[32]; /* names asked for so far */
+    bool flag[32];         /* of each: whether it takes no value */
     int known_count;
 };
 

@@ -22,7 +22,7 @@ static const double tolerances[2][2] = {{1e-4, 1e-3}, {5e-2, 5e-1}}; /* [F32, BF
 struct check_command {
     const char *what, *device;
     long batch;
-    double tolerance; /* in place of both; 0: those above */
+    double tolerance; /* in place of both; NAN: those above */
     bool all;
     enum precision precision;
     struct report report;
@@ -162,9 +162,9 @@ static enum status compare(const struct check_command *c, const struct side *got
     for (int i = 0; i < want->count; i++) {
         const struct part *p = &want->parts[i];
         double error = relative_error(&got->parts[i], p);
-        double tolerance = c->tolerance > 0 ? c->tolerance : tolerances[got->bf16][p->gradient];
+        double tolerance = !isnan(c->tolerance) ? c->tolerance : tolerances[got->bf16][p->gradient];
         if (c->all) report_value(&c->report, error, "relative", "check.%s", p->name);
-        if (!(error <= most)) most = error, worst = p;
+        if (!isnan(most) && !(error <= most)) most = error, worst = p; /* a NaN is the worst, and stays */
         if (!(error <= tolerance) && !first) first = p, first_error = error;
     }
     report_note(&c->report,
@@ -195,7 +195,7 @@ static enum status check_network(const struct check_command *c) {
 static enum status check_run(int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
-    struct check_command c = {.device = option_text(&o, "device", "auto"), .batch = 4};
+    struct check_command c = {.device = option_text(&o, "device", "auto"), .batch = 4, .tolerance = NAN};
     TRY(player_precision(option_text(&o, "precision", "auto"), &c.precision));
     TRY(option_long(&o, "batch", &c.batch, 1, 4096));
     TRY(option_double(&o, "tolerance", &c.tolerance, 0, 1));
@@ -214,7 +214,8 @@ static enum status check_run(int argc, char **argv) {
 const struct command command_check = {
     .name = "check",
     .summary = "hold a device's results against the CPU's plain loops, layer by layer",
-    .usage = "tengen check FILE|MODEL [--device D] [--precision P] [--batch N] [--all] [--json]",
+    .usage =
+        "tengen check FILE|MODEL [--device D] [--precision P] [--batch N] [--tolerance T] [--all] [--json]",
     .help =
         "Runs the same weights on the same random inputs twice: by the CPU's plain loops, and on the device\n"
         "under test, both in its precision. Compares every layer's activations of a training pass, every\n"

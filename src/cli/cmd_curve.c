@@ -33,8 +33,8 @@ static enum status table_read(struct table *t, const char *path) {
         lines += *c == '\n';
     char *save_line = NULL, *save_field = NULL;
     char *line = strtok_r(t->text, "\n", &save_line);
-    for (char *f = line ? strtok_r(line, ",", &save_field) : NULL; f && t->columns < COLUMNS_MAX;
-         f = strtok_r(NULL, ",", &save_field))
+    for (char *f = line ? strtok_r(line, ",\r", &save_field) : NULL; f && t->columns < COLUMNS_MAX;
+         f = strtok_r(NULL, ",\r", &save_field))
         t->names[t->columns++] = f;
     if (t->columns == 0 || strcmp(t->names[0], "iteration") != 0)
         return status_fail(STATUS_FORMAT, "%s: is no metrics.csv of a run, whose first column is `iteration`",
@@ -68,7 +68,7 @@ static void chart(const struct table *t, int column, int width, int height) {
         means[x] = 0;
         for (int r = from; r < to; r++) {
             double value = t->values[(size_t)r * (size_t)t->columns + (size_t)column];
-            if (isnan(value)) continue;
+            if (!isfinite(value)) continue;
             means[x] += value;
             taken++;
         }

@@ -37,6 +37,15 @@ struct sgf_command {
     struct progress progress;
 };
 
+/* Whether a digit belongs to a name, as in UTF-16 or FF4: digits that two letters, or a letter and '-', stand
+ * before. */
+static bool in_a_name(const char *begin, const char *at) {
+    while (at > begin && isdigit((unsigned char)at[-1]))
+        at--;
+    return at - begin >= 2 && (isalpha((unsigned char)at[-1]) || at[-1] == '-') &&
+           isalpha((unsigned char)at[-2]);
+}
+
 /* "move 17, black D4: it is ..." and "move 3, white pass: it is ..." are one kind: what stands behind the
  * last colon, or the text with its numbers as '#'. */
 static void reason_kind(const char *text, char *kind, size_t size) {
@@ -44,11 +53,9 @@ static void reason_kind(const char *text, char *kind, size_t size) {
     if (colon) text = colon + 2;
     size_t used = 0;
     bool quoted = false;
-    for (; *text && used + 1 < size; text++) {
+    for (const char *begin = text; *text && used + 1 < size; text++) {
         quoted = (quoted || *text == '[') && *text != ']';
-        /* Not the digits of a name, as in UTF-16. */
-        bool named = used > 0 && (isalpha((unsigned char)kind[used - 1]) || kind[used - 1] == '-');
-        bool digit = (isdigit((unsigned char)*text) && !named) || (quoted && *text != '[');
+        bool digit = (isdigit((unsigned char)*text) && !in_a_name(begin, text)) || (quoted && *text != '[');
         if (digit && used > 0 && kind[used - 1] == '#') continue;
         kind[used++] = digit ? '#' : *text;
     }
@@ -111,10 +118,8 @@ static enum status read_path(struct sgf_command *m, const char *path) {
     for (int got; (got = sgf_next(r, &game)) != 0;) {
         number++;
         if (got < 0) {
-            const char *whole = sgf_skip_reason(r), *why = strstr(whole, "): ");
             m->counts.skipped++;
-            /* Behind the game's number and line, or, where a whole file is bad, behind its path. */
-            note_bad(m, why ? why + 3 : whole + strlen(sgf_path(r)) + 2, whole);
+            note_bad(m, sgf_skip_why(r), sgf_skip_reason(r));
             continue;
         }
         count_game(&m->counts, game);
@@ -181,12 +186,23 @@ static enum status sgf_run(int argc, char **argv) {
     double start = clock_now();
     if (!m.quiet) progress_start(&m.progress, "sgf");
     enum status s = STATUS_OK;
-    for (; path && s == STATUS_OK; path = option_word(&o))
-        s = read_path(&m, path);
+    int unread = 0; /* paths; the others are read all the same */
+    char first[1024] = "";
+    for (; path; path = option_word(&o)) {
+        enum status one = read_path(&m, path);
+        if (one == STATUS_OK) continue;
+        if (unread++ == 0) {
+            s = one;
+            snprintf(first, sizeof first, "%s", status_text());
+        }
+        if (m.verbose) fprintf(stderr, "%s\n", status_text());
+    }
     if (!m.quiet) progress_end(&m.progress);
-    if (s == STATUS_OK) print_counts(&report, &m, clock_now() - start);
+    if (m.counts.good + m.counts.skipped > 0) print_counts(&report, &m, clock_now() - start);
     command_free(&m);
-    return s;
+    return s == STATUS_OK ? s
+                          : status_fail(s, unread > 1 ? "%s (and %d more paths cannot be read)" : "%s", first,
+                                        unread - 1);
 }
 
 const struct command command_sgf = {

@@ -16,15 +16,17 @@ static void remove_at(struct options *o, int i, int count) {
     o->argc -= count;
 }
 
-static void remember(struct options *o, const char *name) {
-    if (o->known_count < (int)(sizeof o->known / sizeof *o->known)) o->known[o->known_count++] = name;
+static void remember(struct options *o, const char *name, bool flag) {
+    if (o->known_count == (int)(sizeof o->known / sizeof *o->known)) return;
+    o->flag[o->known_count] = flag;
+    o->known[o->known_count++] = name;
 }
 
 /* The value of "--name value" or "--name=value"; *bare is set where the name stands last, without a value. */
 static const char *take(struct options *o, const char *name, int *bare) {
     size_t length = strlen(name);
     *bare = 0;
-    remember(o, name);
+    remember(o, name, false);
     for (int i = 1; i < o->argc; i++) {
         const char *arg = o->argv[i];
         if (strncmp(arg, "--", 2) != 0 || strncmp(arg + 2, name, length) != 0) continue;
@@ -75,7 +77,7 @@ enum status option_double(struct options *o, const char *name, double *value, do
 }
 
 int option_flag(struct options *o, const char *name) {
-    remember(o, name);
+    remember(o, name, true);
     for (int i = 1; i < o->argc; i++) {
         if (strncmp(o->argv[i], "--", 2) == 0 && strcmp(o->argv[i] + 2, name) == 0) {
             remove_at(o, i, 1);
@@ -89,10 +91,15 @@ enum status option_done(struct options *o) {
     for (int i = 1; i < o->argc; i++) {
         const char *arg = o->argv[i];
         if (strncmp(arg, "--", 2) != 0) continue;
-        for (int k = 0; k < o->known_count; k++)
-            if (strcmp(arg + 2, o->known[k]) == 0)
-                return status_fail(STATUS_USAGE,
-                                   i + 1 == o->argc ? "%s: needs a value" : "%s: is given twice", arg);
+        size_t length = strcspn(arg + 2, "=");
+        bool value = arg[2 + length] == '=' || i + 1 < o->argc;
+        for (int k = 0; k < o->known_count; k++) {
+            if (strlen(o->known[k]) != length || strncmp(arg + 2, o->known[k], length) != 0) continue;
+            const char *why = o->flag[k] && arg[2 + length] == '=' ? "takes no value"
+                              : o->flag[k] || value                ? "is given twice"
+                                                                   : "needs a value";
+            return status_fail(STATUS_USAGE, "--%s: %s", o->known[k], why);
+        }
         const char *nearest = config_nearest(arg + 2, o->known, o->known_count);
         return status_fail(STATUS_USAGE, "%s: unknown option%s%s%s", arg, nearest ? "; did you mean --" : "",
                            nearest ? nearest : "", nearest ? "?" : "");

@@ -10,6 +10,7 @@
 #include "sgf_parse.h"
 #include "tengen/file.h"
 #include "tengen/go.h"
+#include "tengen/log.h"
 #include "tengen/mem.h"
 
 struct sgf_reader {
@@ -22,6 +23,7 @@ struct sgf_reader {
     struct sgf_builder builder;
     const char *start; /* of the game last read */
     char reason[1400];
+    size_t why; /* where in it the reason begins, behind file, number and line */
 };
 
 /* ---- files ------------------------------------------------------------------------------------------------
@@ -39,12 +41,11 @@ static enum status add_folder(struct sgf_reader *r, const char *folder) {
     char **names;
     int count;
     TRY(file_list(folder, "", &names, &count));
-    enum status s = STATUS_OK;
-    for (int i = 0; i < count && s == STATUS_OK; i++) {
+    for (int i = 0; i < count; i++) {
         char *path = mem_format("%s/%s", folder, names[i]);
         struct stat about;
         if (lstat(path, &about) == 0 && S_ISDIR(about.st_mode)) {
-            s = add_folder(r, path);
+            if (add_folder(r, path) != STATUS_OK) log_warn("left out: %s", status_text());
         } else if (is_sgf(names[i])) {
             r->paths =
                 mem_resize(r->paths, (size_t)r->path_count, (size_t)r->path_count + 1, sizeof *r->paths);
@@ -53,7 +54,7 @@ static enum status add_folder(struct sgf_reader *r, const char *folder) {
         mem_free(path);
     }
     file_list_free(names, count);
-    return s;
+    return STATUS_OK;
 }
 
 static enum status list_folder(struct sgf_reader *r, const char *folder) {
@@ -131,17 +132,27 @@ static const char *find_game(const char *text, const char *at, const char *end, 
     }
 }
 
+/* "FILE: PLACE WHY"; a long path is cut, never the rest. */
+static void set_reason(struct sgf_reader *r, const char *place, const char *why) {
+    snprintf(r->reason, sizeof r->reason, "%.900s: %s", r->paths[r->next_path - 1], place);
+    r->why = strlen(r->reason);
+    snprintf(r->reason + r->why, sizeof r->reason - r->why, "%s", why);
+}
+
 /* Moves to the next file when the current one has no more games; -1: a file without any, 0: no more files, 1:
  * go on. */
 static int finish_file(struct sgf_reader *r) {
     if (r->text && r->games == 0) {
-        snprintf(r->reason, sizeof r->reason, "%s: no game found (\"(;\")", r->paths[r->next_path - 1]);
+        set_reason(r, "", "no game found (\"(;\")");
         r->games = -1;
         return -1;
     }
     if (r->next_path == r->path_count) return 0;
     if (open_next_file(r) == STATUS_OK) return 1;
-    snprintf(r->reason, sizeof r->reason, "%s", status_text());
+    const char *text = status_text(), *path = r->paths[r->next_path - 1];
+    size_t length = strlen(path);
+    bool named = strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0;
+    set_reason(r, "", named ? text + length + 2 : text);
     return -1;
 }
 
@@ -158,8 +169,9 @@ int sgf_next(struct sgf_reader *r, const struct sgf_game **game) {
         return 1;
     }
     if (verdict == SGF_BROKEN) r->at = find_game(r->text, start + 1, r->end, true);
-    snprintf(r->reason, sizeof r->reason, "%s: game %ld (line %ld): %s", r->paths[r->next_path - 1], r->games,
-             line_at(r, start), r->builder.reason);
+    char place[64];
+    snprintf(place, sizeof place, "game %ld (line %ld): ", r->games, line_at(r, start));
+    set_reason(r, place, r->builder.reason);
     return -1;
 }
 
@@ -173,8 +185,8 @@ const char *sgf_skip_reason(const struct sgf_reader *r) {
     return r->reason;
 }
 
-const char *sgf_path(const struct sgf_reader *r) {
-    return r->paths[r->next_path - 1];
+const char *sgf_skip_why(const struct sgf_reader *r) {
+    return r->reason + r->why;
 }
 
 /* ---- replay -----------------------------------------------------------------------------------------------

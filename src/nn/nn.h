@@ -44,6 +44,10 @@ struct node {
     size_t fold_weight, fold_bias; /* layers under a batch norm: places in the fold's slab, in floats */
 };
 
+/* Whether a CPU has room for so many bytes; says so before the system does, which would kill the program. */
+enum status net_room(const struct net *net, const struct device *d, size_t bytes, const char *what,
+                     const char *remedy) MUST_USE;
+
 struct net_output {
     char name[48];
     int node;

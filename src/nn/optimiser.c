@@ -62,6 +62,8 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
     while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0)
         kind++;
     if (kind == 3) return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam or adamw", config->kind);
+    TRY(net_room(net, net->device, (kind == OPTIMISER_SGD ? 1 : 2) * net->weight_count * sizeof(float),
+                 "the optimiser's averages", "fewer blocks or channels"));
     struct optimiser *o = *out = MEM_NEW(struct optimiser, 1);
     o->net = net;
     o->queue = q;

@@ -15,6 +15,14 @@ static void segments_place(struct net *net, unsigned flags, size_t *count) {
     }
 }
 
+enum status net_room(const struct net *net, const struct device *d, size_t bytes, const char *what,
+                     const char *remedy) {
+    size_t free_bytes = d->kind == DEVICE_CPU ? mem_available() : 0;
+    if (free_bytes == 0 || bytes <= free_bytes) return STATUS_OK;
+    return status_fail(STATUS_MEMORY, "net %s: %s take %zu MB, but %zu MB are free: take %s", net->name, what,
+                       bytes >> 20, free_bytes >> 20, remedy);
+}
+
 enum status net_commit(struct net *net, struct device *device) {
     ENSURE(!net->device, "net %s is committed twice", net->name);
     ENSURE(net->segment_count > 0 && net->output_count > 0, "net %s has no parameters or no output",
@@ -30,6 +38,9 @@ enum status net_commit(struct net *net, struct device *device) {
         return status_fail(
             STATUS_USAGE, "network %s has %zu parameters, and %d are the most; take fewer blocks or channels",
             net->name, net->weight_count, INT32_MAX);
+    /* Weights, gradients, and the copy that batch norms are folded into. */
+    TRY(net_room(net, device, (3 * net->weight_count + net->state_count) * sizeof(float), "parameters",
+                 "fewer blocks or channels"));
     TRY(queue_open(device, 1, &net->queue));
     net->device = device;
     net->weights = device_alloc(device, net->weight_count * sizeof(float));

@@ -222,14 +222,10 @@ static enum status lanes_create(struct plan *p) {
     return STATUS_OK;
 }
 
-/* Says why before the system does: training plans can be larger than the memory of a CPU. */
 static enum status memory_check(const struct plan *p) {
-    size_t free_bytes = p->net->device->kind == DEVICE_CPU ? mem_available() : 0;
-    if (free_bytes == 0 || p->arena_bytes <= free_bytes) return STATUS_OK;
-    return status_fail(
-        STATUS_MEMORY,
-        "net %s: activations of %d samples take %zu MB, but %zu MB are free: take a smaller batch",
-        p->net->name, p->max_batch, p->arena_bytes >> 20, free_bytes >> 20);
+    char what[64];
+    snprintf(what, sizeof what, "activations of %d samples", p->max_batch);
+    return net_room(p->net, p->net->device, p->arena_bytes, what, "a smaller batch");
 }
 
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
@@ -352,9 +348,6 @@ void plan_backward(struct plan *p, int n) {
 /* ---- access ---------------------------------------------------------------------------------------------
  */
 
-int plan_batch(const struct plan *p) {
-    return p->max_batch;
-}
 enum precision plan_precision(const struct plan *p) {
     return p->precision;
 }

@@ -177,6 +177,7 @@ static void execute(struct gtp *e, struct gtp_call *call) {
     e->reply = open_memstream(&text, &size);
     ENSURE(e->reply, "no memory for an answer");
     const struct gtp_command *command = call->count > 0 ? find_command(call->words[0]) : NULL;
+    gtp_settle(e);
     bool good = command ? command->run(e, call) : gtp_fail(e, "unknown command");
     fclose(e->reply);
     e->reply = NULL;

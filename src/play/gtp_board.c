@@ -59,7 +59,9 @@ static bool turn(struct gtp *e, int player) {
 }
 
 void gtp_turn(struct gtp *e, int player) {
-    if (turn(e, player)) follow(e);
+    if (!turn(e, player)) return;
+    e->turned = true;
+    follow(e);
 }
 
 static void remember(struct gtp *e, int player, int action) {
@@ -74,11 +76,16 @@ static void remember(struct gtp *e, int player, int action) {
 /* Plays all remembered moves again. */
 static void replay(struct gtp *e) {
     base_position(e);
+    e->turned = false;
     for (int i = 0; i < e->move_count; i++) {
         turn(e, e->moves[i].player);
         e->game->play(e->game, e->position, e->moves[i].action);
     }
     follow(e);
+}
+
+void gtp_settle(struct gtp *e) {
+    if (e->turned) replay(e);
 }
 
 bool gtp_play(struct gtp *e, int player, int action) {
@@ -90,6 +97,7 @@ bool gtp_play(struct gtp *e, int player, int action) {
     }
     g->play(g, e->position, action);
     remember(e, player, action);
+    e->turned = false; /* replay() turns before this move, too */
     if (anew)
         follow(e);
     else if (e->thinks)

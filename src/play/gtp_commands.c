@@ -296,7 +296,8 @@ static bool time_settings(struct gtp *e, struct gtp_call *call) {
     if (!need(e, call, 3) || !gtp_number(e, call->words[1], &main) ||
         !gtp_number(e, call->words[2], &period) || !gtp_number(e, call->words[3], &stones))
         return false;
-    if (main < 0 || period < 0 || stones < 0 || stones > 1e6) return gtp_fail(e, "time cannot be negative");
+    if (main < 0 || period < 0 || stones < 0 || stones > 1e6)
+        return gtp_fail(e, "times cannot be negative, nor stones more than 1e6");
     set_clocks(e, main, period, (int)stones);
     return true;
 }
@@ -316,7 +317,8 @@ static bool kgs_time_settings(struct gtp *e, struct gtp_call *call) {
     if (!need(e, call, periods ? 4 : 2) || !gtp_number(e, call->words[2], &main)) return false;
     if (periods && (!gtp_number(e, call->words[3], &period) || !gtp_number(e, call->words[4], &stones)))
         return false;
-    if (main < 0 || period < 0 || stones < 0 || stones > 1e6) return gtp_fail(e, "time cannot be negative");
+    if (main < 0 || period < 0 || stones < 0 || stones > 1e6)
+        return gtp_fail(e, "times cannot be negative, nor stones more than 1e6");
     set_clocks(e, main, period, strcmp(kind, "byoyomi") == 0 ? 1 : (int)stones);
     return true;
 }

@@ -39,6 +39,8 @@ struct gtp {
     int move_count, move_room;
     void *position;
 
+    bool turned; /* by gtp_turn(), and no move has followed */
+
     struct gtp_clock clocks[2];
     double winrate; /* of the player whose move was thought about last; NAN: too little was searched to say */
     int hopeless[2]; /* own moves in a row whose winrate was below what --resign says */
@@ -94,6 +96,8 @@ bool gtp_set_up(struct gtp *e, const uint8_t *board, int player);
 /* Makes it `player`'s turn, also after the game has ended. GTP lets either side move at any time; our rules
  * do not, so the position is set up anew then, which forgets what came before (ko, repetition). */
 void gtp_turn(struct gtp *e, int player);
+/* Undoes a gtp_turn() that no move followed: the next command finds the game as it was played. */
+void gtp_settle(struct gtp *e);
 /* False: illegal; nothing has changed. */
 bool gtp_play(struct gtp *e, int player, int action);
 bool gtp_undo(struct gtp *e);

@@ -89,7 +89,7 @@ static enum status write_record(const struct match *m, int number, const char *n
 
 static bool stop_wanted(void *context) {
     struct match *m = context;
-    return atomic_load(&m->failed) || run_stop_requested();
+    return atomic_load(&m->failed) || (!m->options->to_the_end && run_stop_requested());
 }
 
 static void note_failure(struct match *m, int number, enum status s) {

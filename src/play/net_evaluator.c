@@ -100,12 +100,16 @@ static enum status read_config(const char *path, const char *text, const char *c
     config_bind(c, "net", model_config_keys, &out->net, "the network");
     config_ignore_unbound(c); /* the file's other sections are the training run's own */
     enum status s = config_read_text(c, path, text);
-    int size = out->game.size;
+    if (s == STATUS_OK && !config_line(c, "game", "name"))
+        s = status_fail(STATUS_USAGE, "%s: is a network that plays no game (its config has no [game])", path);
+    struct game_config own = out->game;
     for (int i = 0; i < override_count && s == STATUS_OK; i++)
         s = config_override(c, overrides[i]);
-    if (s == STATUS_OK && out->game.size != size)
+    if (s == STATUS_OK && strcmp(out->game.name, own.name) != 0)
+        s = status_fail(STATUS_USAGE, "%s: this network plays %s, not %s", path, own.name, out->game.name);
+    if (s == STATUS_OK && out->game.size != own.size)
         s = status_fail(STATUS_USAGE, "%s: this network plays on %dx%d; a board of size %d is unknown to it",
-                        path, size, size, out->game.size);
+                        path, own.size, own.size, out->game.size);
     config_free(c);
     return s;
 }

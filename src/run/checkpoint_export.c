@@ -3,6 +3,7 @@
  * Every value goes through checkpoint_get and checkpoint_put, which believe nothing they have not looked at:
  * the library's own copying of objects crashes on damaged files.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +54,11 @@ static enum status copy_values(struct export *e, const char *name) {
         count *= (size_t)dims[i];
     float *values = MEM_NEW(float, count);
     enum status s = checkpoint_get(e->r, name, DTYPE_F32, rank, dims, values);
+    for (size_t i = 0; i < count && s == STATUS_OK; i++)
+        if (!isfinite(values[i]))
+            s = status_fail(STATUS_NUMERIC,
+                            "data set %s holds %g: the run had diverged; export an earlier checkpoint", name,
+                            (double)values[i]);
     bool has_layout = s == STATUS_OK && get_layout(e->r, name, layout, sizeof layout);
     if (s == STATUS_OK) checkpoint_put(e->w, name, DTYPE_F32, rank, dims, values, has_layout ? layout : NULL);
     mem_free(values);

@@ -29,7 +29,12 @@ void run_catch_signals(const char *text) {
     sigaction(SIGINT, &action, NULL);
     action.sa_flags = SA_RESTART; /* batch systems may send it to every process of a group, and again */
     sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL); /* the terminal or the connection is gone */
+    struct sigaction before;
+    sigaction(SIGHUP, NULL, &before);
+    if (before.sa_handler != SIG_IGN) /* as under nohup */
+        sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE,
+           SIG_IGN); /* who reads the log may die of the same signal; that is no reason to lose the state */
     stop = 0;
 }
 

@@ -35,7 +35,7 @@ wait_for_rows() {
 }
 
 set -m # children with SIGINT as it is on a terminal
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     [ -d run ] && start="--resume run" || start=tiny.ini
     rows=$([ -f run/metrics.csv ] && wc -l <run/metrics.csv || echo 0)
     # shellcheck disable=SC2086
@@ -51,8 +51,28 @@ for signal in INT TERM; do
     [ "$(basename "$newest" .h5)" = "$(printf %09d "$(trained)")" ] || fail "the last iteration was not saved"
 done
 
+newest_saved() { basename "$(printf '%s\n' run/checkpoints/*.h5 | tail -1)" .h5 | sed 's/^0*//'; }
+
+# The reader of the log is gone before the signal comes: the state is saved all the same.
+("$TENGEN" train --resume run 2>&1 & echo $! >child) | sleep 1
+sleep 1
+kill -0 "$(cat child)" 2>/dev/null || fail "a broken pipe ended the training"
+kill -INT "$(cat child)"
+for _ in $(seq 200); do kill -0 "$(cat child)" 2>/dev/null && sleep 0.05; done
+[ "$(newest_saved)" = "$(trained)" ] || fail "with its log gone the last iteration was not saved"
+
+# What was ignored stays ignored: a hangup does not end what nohup started.
+(trap '' HUP; exec "$TENGEN" train --resume run --quiet 2>log) &
+child=$!
+sleep 0.5
+kill -HUP $child
+sleep 0.5
+kill -0 $child 2>/dev/null || fail "a hangup ended what ignores it"
+kill -INT $child
+wait $child || true
+
 for round in $(seq 8); do
-    before=$(trained)
+    before=$(newest_saved) # rows behind it are trained again
     "$TENGEN" train --resume run run.checkpoint_every=1 --quiet 2>log &
     child=$!
     sleep "0.$((RANDOM % 4))$round"
@@ -61,7 +81,7 @@ for round in $(seq 8); do
     "$TENGEN" eval run --episodes 1 >/dev/null 2>log || { cat log; fail "round $round: the run was lost"; }
 done
 [ "$(trained)" -ge "$before" ] || fail "rows were lost"
-next=$(($(basename "$(ls run/checkpoints/*.h5 | tail -1)" .h5 | sed 's/^0*//') + 2))
+next=$(($(newest_saved) + 2))
 "$TENGEN" train --resume run run.iterations=$next --quiet 2>log || { cat log; fail "resume"; }
 cut -d, -f1 run/metrics.csv | tail -n +2 | cmp - <(seq "$next") || fail "rows are not one an iteration"
 if compgen -G "run/checkpoints/*tmp*" >/dev/null; then fail "leftovers"; fi
