@@ -39,6 +39,6 @@ cat <<EOF
 
 Play against it with any program that speaks GTP (Sabaki, GoGui, q5Go, ...); the command for its engine list is
     $PWD/$tengen gtp --weights $PWD/$run/weights.h5
-The network that the repository ships, which had an hour (configs/alphazero_go7_long.ini):
+The network that the repository ships, trained longer (configs/alphazero_go7_long.ini):
     $PWD/$tengen gtp --weights $PWD/models/go7.h5
 EOF
