@@ -54,7 +54,7 @@ done
 newest_saved() { basename "$(printf '%s\n' run/checkpoints/*.h5 | tail -1)" .h5 | sed 's/^0*//'; }
 
 # The reader of the log is gone before the signal comes: the state is saved all the same.
-("$TENGEN" train --resume run 2>&1 & echo $! >child) | sleep 1
+("$TENGEN" train --resume run 2>&1 & echo $! >child) | head -n 1 >/dev/null
 sleep 1
 kill -0 "$(cat child)" 2>/dev/null || fail "a broken pipe ended the training"
 kill -INT "$(cat child)"
