@@ -288,8 +288,6 @@ static enum status loop(struct training *t, bool quiet) {
     double last_save = clock_now(), first_count = s->algo->count(s->self);
     progress_start(&progress, s->algo->name);
     if (!quiet) show(&progress, s, first_count);
-    run_catch_signals("stopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
-                      "without saving)");
     while (run->iteration < run->config.iterations && !run_stop_requested() && !out_of_time(s)) {
         status = step(t, &last_save);
         if (status != STATUS_OK) break;
@@ -329,6 +327,8 @@ static enum status train(struct training *t, const struct train_request *q) {
     enum status status = run_open_dir(&s->run, text, t->resumed);
     mem_free(text);
     TRY(status);
+    run_catch_signals("stopping after this iteration; the state will be saved (Ctrl-C again: stop at once, "
+                      "without saving)");
     log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training",
              s->algo->name, s->run.dir, (long long)s->run.iteration, s->run.device->name,
              pool_threads(s->run.pool));

@@ -1,4 +1,5 @@
 /* The wish to stop. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,10 @@ static char message[256];
 static void request_stop(int signal) {
     (void)signal;
     if (!stop) {
+        int before = errno; /* of whatever was interrupted */
         ssize_t written = write(STDERR_FILENO, message, strlen(message));
         (void)written;
+        errno = before;
     }
     stop = 1;
 }
