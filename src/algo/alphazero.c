@@ -299,8 +299,8 @@ static enum status gate(struct alphazero *a, struct run *run, double *score) {
     TRY(match_nets(a, run, a->net, a->actor, simulations, simulations, a->config.gate_games,
                    (uint64_t)(run->config.seed + run->iteration), false, &result));
     *score = result.score;
-    bool won =
-        (float)result.score >= a->config.gate_threshold; /* both as floats: 55 of 100 games reach 0.55 */
+    /* Both as floats, so that 55 of 100 games reach a threshold of 0.55. */
+    bool won = (float)result.score >= a->config.gate_threshold;
     if (won) {
         TRY(net_copy(a->actor, a->net));
         a->gate_passes++;

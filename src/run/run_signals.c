@@ -36,8 +36,8 @@ void run_catch_signals(const char *text) {
     sigaction(SIGHUP, NULL, &before);
     if (before.sa_handler != SIG_IGN) /* as under nohup */
         sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE,
-           SIG_IGN); /* who reads the log may die of the same signal; that is no reason to lose the state */
+    /* Who reads the log may die of the same signal; that is no reason to lose the state. */
+    signal(SIGPIPE, SIG_IGN);
     stop = 0;
 }
 
