@@ -11,7 +11,7 @@
 enum { STAGE_BYTES = 4 << 20 };
 
 static const struct ops cuda_ops = {
-#define OP(name, args) .name = cuda_##name,
+#define OP(name, parameters, names) .name = cuda_##name,
 #include "tengen/ops.def"
 #undef OP
 };

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define OP(name, args) void cuda_##name args;
+#define OP(name, parameters, names) void cuda_##name parameters;
 #include "tengen/ops.def"
 #undef OP
 

@@ -47,12 +47,12 @@ enum hyper {
 };
 
 struct ops {
-#define OP(name, args) void(*name) args;
+#define OP(name, parameters, names) void(*name) parameters;
 #include "tengen/ops.def"
 #undef OP
 };
 
-#define OP(name, args) void cpu_##name args;
+#define OP(name, parameters, names) void cpu_##name parameters;
 #include "tengen/ops.def"
 #undef OP
 

@@ -12,7 +12,7 @@
 #include "tengen/log.h"
 
 static const struct ops cpu_ops = {
-#define OP(name, args) .name = cpu_##name,
+#define OP(name, parameters, names) .name = cpu_##name,
 #include "tengen/ops.def"
 #undef OP
 };

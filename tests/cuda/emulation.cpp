@@ -493,7 +493,7 @@ static void emulated_describe(char *text, size_t size) {
 #define cuda_linear_backward_weights nullptr
 
 static const struct ops emulated_ops = {
-#define OP(name, args) cuda_##name,
+#define OP(name, parameters, names) cuda_##name,
 #include "tengen/ops.def"
 #undef OP
 };

@@ -15,7 +15,7 @@ struct op_case {
 };
 
 static const struct op_case op_cases[] = {
-#define OP(name, args) {#name, check_##name},
+#define OP(name, parameters, names) {#name, check_##name},
 #include "tengen/ops.def"
 #undef OP
 };
