@@ -10,18 +10,17 @@
  * var = E[(x-k)^2] - E[x-k]^2. Outputs may be the inputs themselves. */
 #include "cuda/columns.cuh"
 
-static void check_batchnorm(const char *op, struct tensor y, struct tensor x, struct tensor r,
-                            struct tensor gamma, struct tensor beta) {
-    const int channels = x.dims[x.rank - 1];
-    check_count(op, y, x);
-    check_activation(op, y, x);
-    check_vector(op, gamma, channels, x);
-    check_vector(op, beta, channels, x);
-    if (tensor_is(r)) {
-        check_count(op, r, x);
-        check_activation(op, r, x);
-    }
-}
+/* The tensors of a call; what an operation has not is none. */
+struct batchnorm {
+    struct tensor y, x, r, gamma, beta, mean, rstd;
+    struct tensor var = {}, running_mean = {}, running_var = {};
+    struct tensor dy = {}, dx = {}, dr = {}, dgamma = {}, dbeta = {};
+    enum activation act = ACTIVATION_NONE;
+    float momentum = 0.0f, epsilon = 0.0f;
+    bool add_r = false;
+    int channels() const { return x.dims[x.rank - 1]; }
+    double rows() const { return static_cast<double>(tensor_count(x) / static_cast<size_t>(channels())); }
+};
 
 /* ---- y = act((x - mean) scale + beta + r) -----------------------------------------------------------------
  */
@@ -54,23 +53,19 @@ template <class T> struct affine_map {
     }
 };
 
-/* rstd or, where that is none, the variance */
-template <class T>
-static void affine(struct queue *q, struct tensor y, struct tensor x, struct tensor r, struct tensor mean,
-                   struct tensor rstd, struct tensor var, struct tensor gamma, struct tensor beta,
-                   enum activation act, float epsilon) {
-    const affine_map<T> f = {data_of<T>(y),
-                             data_of<T>(x),
-                             data_of<T>(r),
-                             data_of<float>(mean),
-                             data_of<float>(rstd),
-                             data_of<float>(var),
-                             data_of<float>(gamma),
-                             data_of<float>(beta),
-                             x.dims[x.rank - 1],
-                             epsilon,
-                             act};
-    columns_map(q, f, tensor_count(x), x.dims[x.rank - 1], aligned(y, x, r));
+template <class T> static void affine(struct queue *q, const struct batchnorm &b) {
+    const affine_map<T> f = {data_of<T>(b.y),
+                             data_of<T>(b.x),
+                             data_of<T>(b.r),
+                             data_of<float>(b.mean),
+                             data_of<float>(b.rstd),
+                             data_of<float>(b.var),
+                             data_of<float>(b.gamma),
+                             data_of<float>(b.beta),
+                             b.channels(),
+                             b.epsilon,
+                             b.act};
+    columns_map(q, f, tensor_count(b.x), b.channels(), aligned(b.y, b.x, b.r));
 }
 
 /* ---- training ---------------------------------------------------------------------------------------------
@@ -108,33 +103,31 @@ template <class T> struct statistics_sum {
     }
 };
 
-template <class T>
-static void statistics(struct queue *q, struct tensor mean, struct tensor rstd, struct tensor running_mean,
-                       struct tensor running_var, struct tensor x, float momentum, float epsilon) {
-    const int channels = x.dims[x.rank - 1];
-    const size_t count = tensor_count(x);
-    const statistics_sum<T> f = {data_of<T>(x),
-                                 data_of<float>(mean),
-                                 data_of<float>(rstd),
-                                 data_of<float>(running_mean),
-                                 data_of<float>(running_var),
-                                 channels,
-                                 static_cast<double>(count / static_cast<size_t>(channels)),
-                                 momentum,
-                                 epsilon};
-    columns_sum(q, f, count, channels, aligned(x));
+template <class T> static void statistics(struct queue *q, const struct batchnorm &b) {
+    const statistics_sum<T> f = {data_of<T>(b.x),
+                                 data_of<float>(b.mean),
+                                 data_of<float>(b.rstd),
+                                 data_of<float>(b.running_mean),
+                                 data_of<float>(b.running_var),
+                                 b.channels(),
+                                 b.rows(),
+                                 b.momentum,
+                                 b.epsilon};
+    columns_sum(q, f, tensor_count(b.x), b.channels(), aligned(b.x));
 }
 
 void cuda_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, struct tensor rstd,
                           struct tensor running_mean, struct tensor running_var, struct tensor x,
                           struct tensor gamma, struct tensor beta, struct tensor r, enum activation act,
                           float momentum, float epsilon) {
-    check_batchnorm("batchnorm_train", y, x, r, gamma, beta);
-    check_vector("batchnorm_train", mean, x.dims[x.rank - 1], x);
-    check_vector("batchnorm_train", rstd, x.dims[x.rank - 1], x);
+    check_batchnorm("batchnorm_train", y, x, r, gamma, beta, mean, rstd);
     if (tensor_count(x) == 0) return;
-    BY_DTYPE(x.dtype, statistics, q, mean, rstd, running_mean, running_var, x, momentum, epsilon);
-    BY_DTYPE(x.dtype, affine, q, y, x, r, mean, rstd, tensor_none(), gamma, beta, act, epsilon);
+    struct batchnorm b = {y, x, r, gamma, beta, mean, rstd, tensor_none(), running_mean, running_var};
+    b.act = act;
+    b.momentum = momentum;
+    b.epsilon = epsilon;
+    BY_DTYPE(x.dtype, statistics, q, b);
+    BY_DTYPE(x.dtype, affine, q, b);
 }
 
 /* ---- inference --------------------------------------------------------------------------------------------
@@ -143,11 +136,11 @@ void cuda_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, 
 void cuda_batchnorm_infer(struct queue *q, struct tensor y, struct tensor x, struct tensor gamma,
                           struct tensor beta, struct tensor running_mean, struct tensor running_var,
                           struct tensor r, enum activation act, float epsilon) {
-    check_batchnorm("batchnorm_infer", y, x, r, gamma, beta);
-    check_vector("batchnorm_infer", running_mean, x.dims[x.rank - 1], x);
-    check_vector("batchnorm_infer", running_var, x.dims[x.rank - 1], x);
-    BY_DTYPE(x.dtype, affine, q, y, x, r, running_mean, tensor_none(), running_var, gamma, beta, act,
-             epsilon);
+    check_batchnorm("batchnorm_infer", y, x, r, gamma, beta, running_mean, running_var);
+    struct batchnorm b = {y, x, r, gamma, beta, running_mean, tensor_none(), running_var};
+    b.act = act;
+    b.epsilon = epsilon;
+    BY_DTYPE(x.dtype, affine, q, b);
 }
 
 /* A block an output. Weights change seldom and are few: no packs. */
@@ -166,13 +159,7 @@ void cuda_batchnorm_fold(struct queue *q, struct tensor wf, struct tensor bf, st
                          struct tensor b, struct tensor gamma, struct tensor beta, struct tensor mean,
                          struct tensor var, float epsilon) {
     const int outputs = w.dims[0];
-    check_same("batchnorm_fold", wf, w);
-    check_vector("batchnorm_fold", bf, outputs, w);
-    check_vector("batchnorm_fold", gamma, outputs, w);
-    check_vector("batchnorm_fold", beta, outputs, w);
-    check_vector("batchnorm_fold", mean, outputs, w);
-    check_vector("batchnorm_fold", var, outputs, w);
-    if (tensor_is(b)) check_vector("batchnorm_fold", b, outputs, w);
+    check_batchnorm_fold(wf, bf, w, b, gamma, beta, mean, var);
     if (outputs == 0) return;
     LAUNCH(q, batchnorm_fold_kernel, static_cast<unsigned>(outputs), BLOCK, 0, data_of<float>(wf),
            data_of<float>(bf), data_of<float>(w), data_of<float>(b), data_of<float>(gamma),
@@ -259,56 +246,52 @@ template <class T> struct backward_map {
     }
 };
 
-struct backward_arguments {
-    struct tensor dx, dr, dgamma, dbeta, dy, y, x, gamma, mean, rstd;
-    enum activation act;
-    bool add_r;
-};
-
-template <class T> static void backward(struct queue *q, const struct backward_arguments &a) {
-    const int channels = a.x.dims[a.x.rank - 1];
-    const size_t count = tensor_count(a.x);
+template <class T> static void backward(struct queue *q, const struct batchnorm &b) {
+    const int channels = b.channels();
     float *means = static_cast<float *>(
         cuda_scratch(q, PLACE_GRADIENT, 2 * static_cast<size_t>(channels) * sizeof(float)));
-    const backward_sum<T> sums = {data_of<T>(a.dy),
-                                  data_of<T>(a.y),
-                                  data_of<T>(a.x),
-                                  data_of<float>(a.mean),
-                                  data_of<float>(a.rstd),
-                                  data_of<float>(a.dgamma),
-                                  data_of<float>(a.dbeta),
+    const backward_sum<T> sums = {data_of<T>(b.dy),
+                                  data_of<T>(b.y),
+                                  data_of<T>(b.x),
+                                  data_of<float>(b.mean),
+                                  data_of<float>(b.rstd),
+                                  data_of<float>(b.dgamma),
+                                  data_of<float>(b.dbeta),
                                   means,
                                   means + channels,
                                   channels,
-                                  static_cast<double>(count / static_cast<size_t>(channels)),
-                                  a.act};
-    const backward_map<T> map = {data_of<T>(a.dx),
-                                 data_of<T>(a.dr),
-                                 data_of<T>(a.dy),
-                                 data_of<T>(a.y),
-                                 data_of<T>(a.x),
-                                 data_of<float>(a.mean),
-                                 data_of<float>(a.rstd),
-                                 data_of<float>(a.gamma),
+                                  b.rows(),
+                                  b.act};
+    const backward_map<T> map = {data_of<T>(b.dx),
+                                 data_of<T>(b.dr),
+                                 data_of<T>(b.dy),
+                                 data_of<T>(b.y),
+                                 data_of<T>(b.x),
+                                 data_of<float>(b.mean),
+                                 data_of<float>(b.rstd),
+                                 data_of<float>(b.gamma),
                                  means,
                                  means + channels,
                                  channels,
-                                 a.act,
-                                 a.add_r};
-    columns_sum(q, sums, count, channels, aligned(a.dy, a.y, a.x));
-    columns_map(q, map, count, channels, aligned(a.dx, a.dr, a.dy, a.y, a.x));
+                                 b.act,
+                                 b.add_r};
+    columns_sum(q, sums, tensor_count(b.x), channels, aligned(b.dy, b.y, b.x));
+    columns_map(q, map, tensor_count(b.x), channels, aligned(b.dx, b.dr, b.dy, b.y, b.x));
 }
 
 void cuda_batchnorm_backward(struct queue *q, struct tensor dx, struct tensor dr, struct tensor dgamma,
                              struct tensor dbeta, struct tensor dy, struct tensor y, struct tensor x,
                              struct tensor gamma, struct tensor mean, struct tensor rstd, enum activation act,
                              bool add_r) {
-    check_batchnorm("batchnorm_backward", dx, x, dr, gamma, dgamma);
-    check_batchnorm("batchnorm_backward", dy, x, y, mean, rstd);
-    check_vector("batchnorm_backward", dbeta, x.dims[x.rank - 1], x);
-    ENSURE(act == ACTIVATION_NONE || (act == ACTIVATION_RELU && tensor_is(y)),
-           "batchnorm_backward undoes relu through y, or nothing");
+    check_batchnorm_backward(dx, dr, dgamma, dbeta, dy, y, x, gamma, mean, rstd, act);
     if (tensor_count(x) == 0) return;
-    const struct backward_arguments a = {dx, dr, dgamma, dbeta, dy, y, x, gamma, mean, rstd, act, add_r};
-    BY_DTYPE(x.dtype, backward, q, a);
+    struct batchnorm b = {y, x, tensor_none(), gamma, tensor_none(), mean, rstd};
+    b.dy = dy;
+    b.dx = dx;
+    b.dr = dr;
+    b.dgamma = dgamma;
+    b.dbeta = dbeta;
+    b.act = act;
+    b.add_r = add_r;
+    BY_DTYPE(x.dtype, backward, q, b);
 }

@@ -4,18 +4,6 @@
  * bandwidth. b stays in registers. */
 #include "cuda/columns.cuh"
 
-/* The number of b's elements that repeat along x; aborts where b's shape is no suffix of x's. */
-static int bias_period(const char *op, struct tensor x, struct tensor b) {
-    char xt[64], bt[64];
-    bool suffix = b.rank >= 1 && b.rank <= x.rank;
-    for (int i = 0; suffix && i < b.rank; i++)
-        suffix = b.dims[b.rank - 1 - i] == x.dims[x.rank - 1 - i];
-    ENSURE(suffix, "%s: the shape of %s should be the end of that of %s", op, tensor_text(b, bt, sizeof bt),
-           tensor_text(x, xt, sizeof xt));
-    check_dtype(op, b, DTYPE_F32);
-    return static_cast<int>(tensor_count(b));
-}
-
 /* ---- forward ----------------------------------------------------------------------------------------------
  */
 
@@ -51,9 +39,7 @@ static void bias_run(struct queue *q, struct tensor y, struct tensor x, struct t
 
 void cuda_bias_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor b,
                        enum activation act) {
-    check_count("bias_forward", y, x);
-    check_activation("bias_forward", y, x);
-    const int period = bias_period("bias_forward", x, b);
+    const int period = check_bias("bias_forward", y, x, b);
     BY_DTYPE(y.dtype, bias_run, q, y, x, b, tensor_none(), period, act);
 }
 
@@ -83,7 +69,6 @@ template <class T> static void bias_sums(struct queue *q, struct tensor db, stru
 }
 
 void cuda_bias_backward(struct queue *q, struct tensor db, struct tensor dy) {
-    check_activation("bias_backward", dy, dy);
-    const int period = bias_period("bias_backward", dy, db);
+    const int period = check_bias("bias_backward", dy, dy, db);
     BY_DTYPE(dy.dtype, bias_sums, q, db, dy, period);
 }

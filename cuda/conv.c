@@ -268,12 +268,7 @@ static void conv_forward_by_f32(struct queue *q, struct tensor y, struct tensor 
 
 void cuda_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
                        struct tensor r, struct conv conv, enum activation act) {
-    check_conv("conv_forward", y, x, w, conv);
-    if (tensor_is(b)) check_vector("conv_forward", b, y.dims[3], y);
-    if (tensor_is(r)) {
-        check_same("conv_forward", r, y);
-        check_activation("conv_forward", r, y);
-    }
+    check_conv_forward(y, x, w, b, r, conv);
     if (x.dims[0] == 0) return;
     if (y.dtype == DTYPE_BF16 && !cuda_has_bf16(q)) {
         conv_forward_by_f32(q, y, x, w, b, r, conv, act);

@@ -29,8 +29,7 @@ static void activation_forward(struct queue *q, struct tensor y, struct tensor x
 }
 
 void cuda_activation_forward(struct queue *q, struct tensor y, struct tensor x, enum activation act) {
-    check_count("activation_forward", y, x);
-    check_activation("activation_forward", y, x);
+    check_like("activation_forward", y, x);
     BY_DTYPE(y.dtype, activation_forward, q, y, x, act);
 }
 
@@ -58,10 +57,8 @@ static void add_forward(struct queue *q, struct tensor y, struct tensor a, struc
 
 void cuda_add_forward(struct queue *q, struct tensor y, struct tensor a, struct tensor b,
                       enum activation act) {
-    check_count("add_forward", y, a);
-    check_count("add_forward", y, b);
-    check_activation("add_forward", y, a);
-    check_activation("add_forward", b, a);
+    check_like("add_forward", y, a);
+    check_like("add_forward", b, a);
     BY_DTYPE(y.dtype, add_forward, q, y, a, b, act);
 }
 
@@ -94,10 +91,8 @@ static void activation_backward(struct queue *q, struct tensor dx, struct tensor
 
 void cuda_activation_backward(struct queue *q, struct tensor dx, struct tensor dy, struct tensor y,
                               enum activation act, bool add) {
-    check_count("activation_backward", dx, dy);
-    check_count("activation_backward", dx, y);
-    check_activation("activation_backward", dx, dy);
-    check_activation("activation_backward", y, dy);
+    check_like("activation_backward", dx, dy);
+    check_like("activation_backward", y, dy);
     BY_DTYPE(dx.dtype, activation_backward, q, dx, dy, y, act, add);
 }
 

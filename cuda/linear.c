@@ -171,8 +171,7 @@ static struct tensor as_f32(struct queue *q, struct tensor t, enum cuda_place pl
 
 void cuda_linear_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
                          enum activation act) {
-    check_linear("linear_forward", y, x, w);
-    if (tensor_is(b)) check_vector("linear_forward", b, y.dims[1], y);
+    check_linear_forward(y, x, w, b);
     if (x.dims[0] == 0) return;
     if (y.dtype == DTYPE_BF16 && !cuda_has_bf16(q)) {
         struct tensor y32 = cuda_like(q, y, DTYPE_F32, PLACE_GRADIENT);

@@ -56,18 +56,7 @@ static __global__ void __launch_bounds__(BLOCK) squared_error_kernel(struct loss
 static struct loss_arguments loss_arguments_make(const char *op, struct tensor loss, struct tensor dx,
                                                  struct tensor x, struct tensor t, struct tensor mask,
                                                  struct tensor w, float s) {
-    check_rank(op, x, 2);
-    check_dtype(op, x, DTYPE_F32);
-    check_vector(op, loss, x.dims[0], x);
-    check_dtype(op, loss, DTYPE_F32);
-    check_same(op, t, x);
-    check_dtype(op, t, DTYPE_F32);
-    check_mask(op, mask, x);
-    if (tensor_is(w)) check_vector(op, w, x.dims[0], x);
-    if (tensor_is(dx)) {
-        check_same(op, dx, x);
-        check_dtype(op, dx, DTYPE_F32);
-    }
+    check_loss(op, loss, dx, x, t, mask, w);
     return {data_of<float>(loss),
             data_of<float>(dx),
             data_of<float>(x),
@@ -174,31 +163,11 @@ static __global__ void __launch_bounds__(BLOCK) ppo_loss_kernel(struct ppo_argum
     }
 }
 
-static void check_ppo(struct tensor stats, struct tensor dx, struct tensor dv, struct tensor x,
-                      struct tensor v, struct tensor action, struct tensor old_log_prob,
-                      struct tensor advantage, struct tensor ret, struct tensor mask) {
-    const char *op = "ppo_loss";
-    check_rank(op, x, 2);
-    check_dtype(op, x, DTYPE_F32);
-    check_same(op, dx, x);
-    const int rows = x.dims[0];
-    check_vector(op, dv, rows, x);
-    check_vector(op, v, rows, x);
-    check_vector(op, stats, 5 * rows, x);
-    check_vector(op, action, rows, x);
-    check_dtype(op, action, DTYPE_I32);
-    check_vector(op, old_log_prob, rows, x);
-    check_vector(op, advantage, rows, x);
-    check_vector(op, ret, rows, x);
-    check_mask(op, mask, x);
-}
-
 void cuda_ppo_loss(struct queue *q, struct tensor stats, struct tensor dx, struct tensor dv, struct tensor x,
                    struct tensor v, struct tensor action, struct tensor old_log_prob, struct tensor advantage,
                    struct tensor ret, struct tensor old_value, struct tensor mask, struct ppo_constants k,
                    float s) {
-    check_ppo(stats, dx, dv, x, v, action, old_log_prob, advantage, ret, mask);
-    if (k.value_clip > 0.0f) check_vector("ppo_loss", old_value, x.dims[0], x);
+    check_ppo_loss(stats, dx, dv, x, v, action, old_log_prob, advantage, ret, old_value, mask, k);
     const int lanes = row_lanes(x.dims[1]);
     const struct ppo_arguments a = {data_of<float>(stats),
                                     data_of<float>(dx),

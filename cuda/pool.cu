@@ -112,11 +112,7 @@ __global__ void __launch_bounds__(BLOCK)
 /* ---- launchers --------------------------------------------------------------------------------------------
  */
 
-static struct pool_shape pool_shape_make(const char *op, struct tensor y, struct tensor x) {
-    check_rank(op, x, 4);
-    check_rank(op, y, 2);
-    check_activation(op, y, x);
-    check_vector(op, y, x.dims[0] * x.dims[3], x);
+static struct pool_shape pool_shape_make(struct tensor x) {
     return {x.dims[1] * x.dims[2], x.dims[3]};
 }
 
@@ -146,9 +142,9 @@ static void pool_forward(struct queue *q, struct tensor y, struct tensor x, stru
 }
 
 void cuda_pool_forward(struct queue *q, struct tensor y, struct tensor x, enum pooling kind) {
-    const struct pool_shape s = pool_shape_make("pool_forward", y, x);
+    check_pool("pool_forward", y, x);
     if (tensor_count(x) == 0) return;
-    BY_DTYPE(x.dtype, pool_forward, q, y, x, s, kind);
+    BY_DTYPE(x.dtype, pool_forward, q, y, x, pool_shape_make(x), kind);
 }
 
 template <class T>
@@ -165,11 +161,7 @@ static void pool_backward(struct queue *q, struct tensor dx, struct tensor dy, s
 
 void cuda_pool_backward(struct queue *q, struct tensor dx, struct tensor dy, struct tensor y, struct tensor x,
                         enum pooling kind, bool add) {
-    const struct pool_shape s = pool_shape_make("pool_backward", y, x);
-    check_same("pool_backward", dx, x);
-    check_same("pool_backward", dy, y);
-    check_activation("pool_backward", dx, x);
-    check_activation("pool_backward", dy, x);
+    check_pool_backward(dx, dy, y, x);
     if (tensor_count(x) == 0) return;
-    BY_DTYPE(x.dtype, pool_backward, q, dx, dy, y, x, s, kind, add);
+    BY_DTYPE(x.dtype, pool_backward, q, dx, dy, y, x, pool_shape_make(x), kind, add);
 }

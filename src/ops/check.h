@@ -43,6 +43,20 @@ static inline void check_activation(const char *op, struct tensor t, struct tens
            tensor_text(like, lt, sizeof lt));
 }
 
+/* As many elements of the same type as `like` has, or none. */
+static inline void check_like(const char *op, struct tensor t, struct tensor like) {
+    if (!tensor_is(t)) return;
+    check_count(op, t, like);
+    check_activation(op, t, like);
+}
+
+/* n values of F32, as check_vector, or none. */
+static inline void check_optional(const char *op, struct tensor t, int n, struct tensor of) {
+    if (!tensor_is(t)) return;
+    check_vector(op, t, n, of);
+    check_dtype(op, t, DTYPE_F32);
+}
+
 static inline void check_rank(const char *op, struct tensor t, int rank) {
     char tt[64];
     ENSURE(t.rank == rank, "%s: %s should have %d dimensions", op, tensor_text(t, tt, sizeof tt), rank);
@@ -53,6 +67,9 @@ static inline void check_mask(const char *op, struct tensor mask, struct tensor 
     check_dtype(op, mask, DTYPE_U8);
     check_same(op, mask, x);
 }
+
+/* ---- convolution and matrix products ----------------------------------------------------------------------
+ */
 
 /* x [N,H,W,C], w [O,KH,KW,C], y [N,OH,OW,O]: true of a convolution forwards and of both its gradients. */
 static inline void check_conv(const char *op, struct tensor y, struct tensor x, struct tensor w,
@@ -72,6 +89,14 @@ static inline void check_conv(const char *op, struct tensor y, struct tensor x, 
     check_activation(op, y, x);
 }
 
+static inline void check_conv_forward(struct tensor y, struct tensor x, struct tensor w, struct tensor b,
+                                      struct tensor r, struct conv conv) {
+    check_conv("conv_forward", y, x, w, conv);
+    check_optional("conv_forward", b, y.dims[3], y);
+    if (tensor_is(r)) check_same("conv_forward", r, y);
+    check_like("conv_forward", r, y);
+}
+
 /* x [N,I], w [O,I], y [N,O]. */
 static inline void check_linear(const char *op, struct tensor y, struct tensor x, struct tensor w) {
     char yt[64], xt[64], wt[64];
@@ -81,6 +106,145 @@ static inline void check_linear(const char *op, struct tensor y, struct tensor x
            tensor_text(x, xt, sizeof xt), tensor_text(w, wt, sizeof wt));
     check_dtype(op, w, DTYPE_F32);
     check_activation(op, y, x);
+}
+
+static inline void check_linear_forward(struct tensor y, struct tensor x, struct tensor w, struct tensor b) {
+    check_linear("linear_forward", y, x, w);
+    check_optional("linear_forward", b, y.dims[1], y);
+}
+
+/* ---- bias, batch norm, pooling ----------------------------------------------------------------------------
+ */
+
+/* The shape of b is the end of that of x; how many elements it has, which repeat along x. */
+static inline int check_bias(const char *op, struct tensor y, struct tensor x, struct tensor b) {
+    char xt[64], bt[64];
+    check_like(op, y, x);
+    bool suffix = b.rank >= 1 && b.rank <= x.rank;
+    for (int i = 0; suffix && i < b.rank; i++)
+        suffix = b.dims[b.rank - 1 - i] == x.dims[x.rank - 1 - i];
+    ENSURE(suffix, "%s: the shape of %s should be the end of that of %s", op, tensor_text(b, bt, sizeof bt),
+           tensor_text(x, xt, sizeof xt));
+    check_dtype(op, b, DTYPE_F32);
+    return (int)tensor_count(b);
+}
+
+/* y, r like x [..., C], the rest [C]; `spread` is a variance or its rstd. */
+static inline void check_batchnorm(const char *op, struct tensor y, struct tensor x, struct tensor r,
+                                   struct tensor gamma, struct tensor beta, struct tensor mean,
+                                   struct tensor spread) {
+    const int channels = x.dims[x.rank - 1];
+    check_activation(op, x, x);
+    check_like(op, y, x);
+    check_like(op, r, x);
+    check_vector(op, gamma, channels, x);
+    check_vector(op, beta, channels, x);
+    check_vector(op, mean, channels, x);
+    check_vector(op, spread, channels, x);
+}
+
+static inline void check_batchnorm_backward(struct tensor dx, struct tensor dr, struct tensor dgamma,
+                                            struct tensor dbeta, struct tensor dy, struct tensor y,
+                                            struct tensor x, struct tensor gamma, struct tensor mean,
+                                            struct tensor rstd, enum activation act) {
+    const char *op = "batchnorm_backward";
+    check_batchnorm(op, dx, x, dr, dgamma, dbeta, mean, rstd);
+    check_batchnorm(op, dy, x, y, gamma, dbeta, mean, rstd);
+    ENSURE(act == ACTIVATION_NONE || (act == ACTIVATION_RELU && tensor_is(y)),
+           "%s undoes relu through y, or nothing", op);
+}
+
+/* w, wf [O, ...], the rest [O]. */
+static inline void check_batchnorm_fold(struct tensor wf, struct tensor bf, struct tensor w, struct tensor b,
+                                        struct tensor gamma, struct tensor beta, struct tensor mean,
+                                        struct tensor var) {
+    const char *op = "batchnorm_fold";
+    const int outputs = w.dims[0];
+    check_same(op, wf, w);
+    check_vector(op, bf, outputs, w);
+    check_vector(op, gamma, outputs, w);
+    check_vector(op, beta, outputs, w);
+    check_vector(op, mean, outputs, w);
+    check_vector(op, var, outputs, w);
+    check_optional(op, b, outputs, w);
+}
+
+/* y [N,C], x [N,H,W,C]. */
+static inline void check_pool(const char *op, struct tensor y, struct tensor x) {
+    check_rank(op, x, 4);
+    check_rank(op, y, 2);
+    check_activation(op, y, x);
+    check_vector(op, y, x.dims[0] * x.dims[3], x);
+}
+
+static inline void check_pool_backward(struct tensor dx, struct tensor dy, struct tensor y, struct tensor x) {
+    const char *op = "pool_backward";
+    check_pool(op, y, x);
+    check_pool(op, dy, dx);
+    check_same(op, dx, x);
+    check_same(op, dy, y);
+    check_activation(op, dx, x);
+}
+
+/* ---- softmax and losses -----------------------------------------------------------------------------------
+ */
+
+/* A row of values a sample: [N,A] of F32, like x. */
+static inline void check_rows(const char *op, struct tensor t, struct tensor x) {
+    check_same(op, t, x);
+    check_dtype(op, t, DTYPE_F32);
+}
+
+static inline void check_softmax(const char *op, struct tensor y, struct tensor x, struct tensor mask) {
+    check_rank(op, x, 2);
+    check_rows(op, y, x);
+    check_dtype(op, x, DTYPE_F32);
+    check_mask(op, mask, x);
+}
+
+static inline void check_loss(const char *op, struct tensor loss, struct tensor dx, struct tensor x,
+                              struct tensor t, struct tensor mask, struct tensor w) {
+    check_softmax(op, t, x, mask);
+    check_vector(op, loss, x.dims[0], x);
+    check_dtype(op, loss, DTYPE_F32);
+    check_optional(op, w, x.dims[0], x);
+    if (tensor_is(dx)) check_rows(op, dx, x);
+}
+
+static inline void check_ppo_loss(struct tensor stats, struct tensor dx, struct tensor dv, struct tensor x,
+                                  struct tensor v, struct tensor action, struct tensor old_log_prob,
+                                  struct tensor advantage, struct tensor ret, struct tensor old_value,
+                                  struct tensor mask, struct ppo_constants k) {
+    const char *op = "ppo_loss";
+    const int rows = x.dims[0];
+    check_softmax(op, dx, x, mask);
+    check_vector(op, dv, rows, x);
+    check_vector(op, v, rows, x);
+    check_vector(op, stats, 5 * rows, x);
+    check_vector(op, action, rows, x);
+    check_dtype(op, action, DTYPE_I32);
+    check_vector(op, old_log_prob, rows, x);
+    check_vector(op, advantage, rows, x);
+    check_vector(op, ret, rows, x);
+    if (k.value_clip > 0.0f) check_vector(op, old_value, rows, x);
+}
+
+/* ---- optimisers -------------------------------------------------------------------------------------------
+ */
+
+static inline void check_sum_squares(struct tensor out, struct tensor g) {
+    check_dtype("sum_squares", g, DTYPE_F32);
+    check_vector("sum_squares", out, 1, g);
+}
+
+/* w, m, v and g [n]; v may be none. */
+static inline void check_step(const char *op, struct tensor w, struct tensor m, struct tensor v,
+                              struct tensor g, struct tensor hyper) {
+    check_like(op, m, w);
+    check_like(op, v, w);
+    check_like(op, g, w);
+    check_dtype(op, w, DTYPE_F32);
+    check_vector(op, hyper, HYPER_COUNT, w);
 }
 
 #ifdef __cplusplus

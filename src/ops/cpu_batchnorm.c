@@ -63,19 +63,6 @@ static void affine(struct queue *q, struct tensor y, struct tensor x, struct ten
     pool_run(q->pool, c.rows.pieces, affine_piece, &c);
 }
 
-static void check_batchnorm(const char *op, struct tensor y, struct tensor x, struct tensor r,
-                            struct tensor gamma, struct tensor beta) {
-    int channels = x.dims[x.rank - 1];
-    check_count(op, y, x);
-    check_activation(op, y, x);
-    check_vector(op, gamma, channels, x);
-    check_vector(op, beta, channels, x);
-    if (tensor_is(r)) {
-        check_count(op, r, x);
-        check_activation(op, r, x);
-    }
-}
-
 /* ---- training ---------------------------------------------------------------------------------------------
  */
 
@@ -102,10 +89,8 @@ void cpu_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, s
                          struct tensor running_mean, struct tensor running_var, struct tensor x,
                          struct tensor gamma, struct tensor beta, struct tensor r, enum activation act,
                          float momentum, float epsilon) {
-    check_batchnorm("batchnorm_train", y, x, r, gamma, beta);
+    check_batchnorm("batchnorm_train", y, x, r, gamma, beta, mean, rstd);
     const int channels = x.dims[x.rank - 1];
-    check_vector("batchnorm_train", mean, channels, x);
-    check_vector("batchnorm_train", rstd, channels, x);
     struct cpu_rows rows = cpu_rows_cut(tensor_count(x), channels, BATCHNORM_PIECES);
     if (rows.count == 0) return;
     float *about = cpu_shared_scratch(q, SCRATCH_INPUTS, (size_t)rows.wide * sizeof(float));
@@ -140,9 +125,7 @@ void cpu_batchnorm_train(struct queue *q, struct tensor y, struct tensor mean, s
 void cpu_batchnorm_infer(struct queue *q, struct tensor y, struct tensor x, struct tensor gamma,
                          struct tensor beta, struct tensor running_mean, struct tensor running_var,
                          struct tensor r, enum activation act, float epsilon) {
-    check_batchnorm("batchnorm_infer", y, x, r, gamma, beta);
-    check_vector("batchnorm_infer", running_mean, x.dims[x.rank - 1], x);
-    check_vector("batchnorm_infer", running_var, x.dims[x.rank - 1], x);
+    check_batchnorm("batchnorm_infer", y, x, r, gamma, beta, running_mean, running_var);
     affine(q, y, x, r, running_mean.data, NULL, running_var.data, epsilon, gamma.data, beta.data, act);
 }
 
@@ -151,13 +134,7 @@ void cpu_batchnorm_fold(struct queue *q, struct tensor wf, struct tensor bf, str
                         float epsilon) {
     (void)q;
     const int outputs = w.dims[0];
-    check_same("batchnorm_fold", wf, w);
-    check_vector("batchnorm_fold", bf, outputs, w);
-    check_vector("batchnorm_fold", gamma, outputs, w);
-    check_vector("batchnorm_fold", beta, outputs, w);
-    check_vector("batchnorm_fold", mean, outputs, w);
-    check_vector("batchnorm_fold", var, outputs, w);
-    if (tensor_is(b)) check_vector("batchnorm_fold", b, outputs, w);
+    check_batchnorm_fold(wf, bf, w, b, gamma, beta, mean, var);
     const float *bias = b.data;
     const size_t each = outputs ? tensor_count(w) / (size_t)outputs : 0;
     for (int o = 0; o < outputs; o++) {
@@ -247,11 +224,7 @@ void cpu_batchnorm_backward(struct queue *q, struct tensor dx, struct tensor dr,
                             struct tensor gamma, struct tensor mean, struct tensor rstd, enum activation act,
                             bool add_r) {
     const int channels = x.dims[x.rank - 1];
-    check_batchnorm("batchnorm_backward", dx, x, dr, gamma, dgamma);
-    check_batchnorm("batchnorm_backward", dy, x, y, mean, rstd);
-    check_vector("batchnorm_backward", dbeta, channels, x);
-    ENSURE(act == ACTIVATION_NONE || (act == ACTIVATION_RELU && tensor_is(y)),
-           "batchnorm_backward undoes relu through y, or nothing");
+    check_batchnorm_backward(dx, dr, dgamma, dbeta, dy, y, x, gamma, mean, rstd, act);
     struct backward_context c = {.rows = cpu_rows_cut(tensor_count(x), channels, BATCHNORM_PIECES),
                                  .dx = dx,
                                  .dr = dr,

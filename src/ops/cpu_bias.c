@@ -6,18 +6,6 @@ enum {
     WIDE_BIAS = 2048, /* from here on sums are cut by columns, and need no partial sums */
 };
 
-/* The number of b's elements that repeat along x; aborts where b's shape is no suffix of x's. */
-static int bias_period(const char *op, struct tensor x, struct tensor b) {
-    char xt[64], bt[64];
-    bool suffix = b.rank >= 1 && b.rank <= x.rank;
-    for (int i = 0; suffix && i < b.rank; i++)
-        suffix = b.dims[b.rank - 1 - i] == x.dims[x.rank - 1 - i];
-    ENSURE(suffix, "%s: the shape of %s should be the end of that of %s", op, tensor_text(b, bt, sizeof bt),
-           tensor_text(x, xt, sizeof xt));
-    check_dtype(op, b, DTYPE_F32);
-    return (int)tensor_count(b);
-}
-
 /* ---- forward ----------------------------------------------------------------------------------------------
  */
 
@@ -47,9 +35,7 @@ static void bias_forward_piece(void *context, int i) {
 
 void cpu_bias_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor b,
                       enum activation act) {
-    check_count("bias_forward", y, x);
-    check_activation("bias_forward", y, x);
-    int period = bias_period("bias_forward", x, b);
+    int period = check_bias("bias_forward", y, x, b);
     struct bias_context c = {
         .rows = cpu_rows_cut(tensor_count(x), period, 1 << 20), .y = y, .x = x, .act = act};
     float *wide = cpu_shared_scratch(q, SCRATCH_INPUTS, (size_t)c.rows.wide * sizeof(float));
@@ -94,8 +80,7 @@ static void bias_backward_columns(void *context, int i) {
 }
 
 void cpu_bias_backward(struct queue *q, struct tensor db, struct tensor dy) {
-    check_activation("bias_backward", dy, dy);
-    int period = bias_period("bias_backward", dy, db);
+    int period = check_bias("bias_backward", dy, dy, db);
     struct bias_backward_context c = {
         .dy = dy, .db = db.data, .period = (size_t)period, .count = tensor_count(dy)};
     if (period >= WIDE_BIAS) {

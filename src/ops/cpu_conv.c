@@ -5,12 +5,7 @@
 
 void cpu_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
                       struct tensor r, struct conv conv, enum activation act) {
-    check_conv("conv_forward", y, x, w, conv);
-    if (tensor_is(b)) check_vector("conv_forward", b, y.dims[3], y);
-    if (tensor_is(r)) {
-        check_same("conv_forward", r, y);
-        check_activation("conv_forward", r, y);
-    }
+    check_conv_forward(y, x, w, b, r, conv);
     if (x.dims[0] == 0) return;
     if (cpu_uses_reference() || !onednn_conv_forward(q, y, x, w, b, r, conv, act))
         reference_conv_forward(q, y, x, w, b, r, conv, act);

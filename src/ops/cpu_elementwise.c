@@ -15,8 +15,7 @@ static void activation_forward_block(const struct cpu_map *m, size_t at, size_t 
 }
 
 void cpu_activation_forward(struct queue *q, struct tensor y, struct tensor x, enum activation act) {
-    check_count("activation_forward", y, x);
-    check_activation("activation_forward", y, x);
+    check_like("activation_forward", y, x);
     cpu_map(q, &(struct cpu_map){.y = y, .a = x, .act = act, .block = activation_forward_block});
 }
 
@@ -56,10 +55,8 @@ static void activation_backward_block(const struct cpu_map *m, size_t at, size_t
 
 void cpu_activation_backward(struct queue *q, struct tensor dx, struct tensor dy, struct tensor y,
                              enum activation act, bool add) {
-    check_count("activation_backward", dx, dy);
-    check_count("activation_backward", dx, y);
-    check_activation("activation_backward", dx, dy);
-    check_activation("activation_backward", y, dy);
+    check_like("activation_backward", dx, dy);
+    check_like("activation_backward", y, dy);
     cpu_map(q, &(struct cpu_map){
                    .y = dx, .a = dy, .b = y, .act = act, .add = add, .block = activation_backward_block});
 }
@@ -80,10 +77,8 @@ static void add_block(const struct cpu_map *m, size_t at, size_t n) {
 
 void cpu_add_forward(struct queue *q, struct tensor y, struct tensor a, struct tensor b,
                      enum activation act) {
-    check_count("add_forward", y, a);
-    check_count("add_forward", y, b);
-    check_activation("add_forward", y, a);
-    check_activation("add_forward", b, a);
+    check_like("add_forward", y, a);
+    check_like("add_forward", b, a);
     cpu_map(q, &(struct cpu_map){.y = y, .a = a, .b = b, .act = act, .block = add_block});
 }
 

@@ -52,8 +52,7 @@ static void plain_backward_weights(struct queue *q, struct tensor dw, struct ten
 
 void cpu_linear_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w, struct tensor b,
                         enum activation act) {
-    check_linear("linear_forward", y, x, w);
-    if (tensor_is(b)) check_vector("linear_forward", b, y.dims[1], y);
+    check_linear_forward(y, x, w, b);
     if (x.dims[0] == 0) return;
     if (cpu_uses_reference() || !onednn_linear_forward(q, y, x, w, b, act)) plain_forward(q, y, x, w, b, act);
 }

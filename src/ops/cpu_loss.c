@@ -11,24 +11,19 @@ struct loss_context {
 };
 
 static struct loss_context loss_context(const char *op, struct tensor loss, struct tensor dx, struct tensor x,
-                                        struct tensor w) {
-    check_rank(op, x, 2);
-    check_dtype(op, x, DTYPE_F32);
-    check_vector(op, loss, x.dims[0], x);
-    check_dtype(op, loss, DTYPE_F32);
-    if (tensor_is(w)) check_vector(op, w, x.dims[0], x);
-    if (tensor_is(dx)) {
-        check_same(op, dx, x);
-        check_dtype(op, dx, DTYPE_F32);
-    }
+                                        struct tensor t, struct tensor mask, struct tensor w, float s) {
+    check_loss(op, loss, dx, x, t, mask, w);
     int width = x.dims[1];
     return (struct loss_context){.loss = loss,
                                  .dx = dx,
                                  .x = x,
+                                 .t = t,
                                  .w = w,
+                                 .mask = mask.data,
                                  .rows = x.dims[0],
                                  .width = width,
-                                 .grain = 1 + 8192 / (width + 1)};
+                                 .grain = 1 + 8192 / (width + 1),
+                                 .s = s};
 }
 
 /* ---- cross entropy ----------------------------------------------------------------------------------------
@@ -78,14 +73,8 @@ static void cross_entropy_piece(void *context, int piece) {
 
 void cpu_cross_entropy(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
                        struct tensor t, struct tensor mask, struct tensor w, float s) {
-    struct loss_context c = loss_context("cross_entropy", loss, dx, x, w);
-    check_same("cross_entropy", t, x);
-    check_dtype("cross_entropy", t, DTYPE_F32);
-    check_mask("cross_entropy", mask, x);
+    struct loss_context c = loss_context("cross_entropy", loss, dx, x, t, mask, w, s);
     c.q = q;
-    c.t = t;
-    c.mask = mask.data;
-    c.s = s;
     pool_run(q->pool, (c.rows + c.grain - 1) / c.grain, cross_entropy_piece, &c);
 }
 
@@ -112,11 +101,7 @@ static void squared_error_piece(void *context, int piece) {
 
 void cpu_squared_error(struct queue *q, struct tensor loss, struct tensor dx, struct tensor x,
                        struct tensor t, struct tensor w, float s) {
-    struct loss_context c = loss_context("squared_error", loss, dx, x, w);
-    check_same("squared_error", t, x);
-    check_dtype("squared_error", t, DTYPE_F32);
-    c.t = t;
-    c.s = s;
+    struct loss_context c = loss_context("squared_error", loss, dx, x, t, tensor_none(), w, s);
     pool_run(q->pool, (c.rows + c.grain - 1) / c.grain, squared_error_piece, &c);
 }
 
@@ -193,21 +178,8 @@ void cpu_ppo_loss(struct queue *q, struct tensor stats, struct tensor dx, struct
                   struct tensor v, struct tensor action, struct tensor old_log_prob, struct tensor advantage,
                   struct tensor ret, struct tensor old_value, struct tensor mask, struct ppo_constants k,
                   float s) {
-    const char *op = "ppo_loss";
+    check_ppo_loss(stats, dx, dv, x, v, action, old_log_prob, advantage, ret, old_value, mask, k);
     const int rows = x.dims[0], width = x.dims[1];
-    check_rank(op, x, 2);
-    check_dtype(op, x, DTYPE_F32);
-    check_same(op, dx, x);
-    check_vector(op, dv, rows, x);
-    check_vector(op, v, rows, x);
-    check_vector(op, stats, 5 * rows, x);
-    check_vector(op, action, rows, x);
-    check_dtype(op, action, DTYPE_I32);
-    check_vector(op, old_log_prob, rows, x);
-    check_vector(op, advantage, rows, x);
-    check_vector(op, ret, rows, x);
-    if (k.value_clip > 0.0f) check_vector(op, old_value, rows, x);
-    check_mask(op, mask, x);
     struct ppo_context c = {.q = q,
                             .stats = stats.data,
                             .dx = dx.data,

@@ -31,8 +31,7 @@ static void sum_squares_piece(void *context, int piece) {
 }
 
 void cpu_sum_squares(struct queue *q, struct tensor out, struct tensor g) {
-    check_dtype("sum_squares", g, DTYPE_F32);
-    check_vector("sum_squares", out, 1, g);
+    check_sum_squares(out, g);
     struct step_context c = {.g = g.data, .count = tensor_count(g)};
     int pieces = (int)((c.count + SQUARES_GRAIN - 1) / SQUARES_GRAIN);
     c.partial = cpu_shared_scratch(q, SCRATCH_PARTIALS, (size_t)pieces * sizeof *c.partial);
@@ -75,9 +74,7 @@ static void sgd_piece(void *context, int piece) {
 }
 
 void cpu_sgd_step(struct queue *q, struct tensor w, struct tensor m, struct tensor g, struct tensor hyper) {
-    check_count("sgd_step", w, m);
-    check_count("sgd_step", w, g);
-    check_vector("sgd_step", hyper, HYPER_COUNT, w);
+    check_step("sgd_step", w, m, tensor_none(), g, hyper);
     struct step_context c = {
         .w = w.data, .m = m.data, .g = g.data, .hyper = hyper.data, .count = tensor_count(w)};
     step_run(q, &c, sgd_piece);
@@ -103,10 +100,7 @@ static void adam_piece(void *context, int piece) {
 
 void cpu_adam_step(struct queue *q, struct tensor w, struct tensor m, struct tensor v, struct tensor g,
                    struct tensor hyper, bool decoupled) {
-    check_count("adam_step", w, m);
-    check_count("adam_step", w, v);
-    check_count("adam_step", w, g);
-    check_vector("adam_step", hyper, HYPER_COUNT, w);
+    check_step("adam_step", w, m, v, g, hyper);
     struct step_context c = {.w = w.data,
                              .m = m.data,
                              .v = v.data,

@@ -9,11 +9,7 @@ struct pool_context {
     int points, channels;
 };
 
-static struct pool_context pool_context(const char *op, struct tensor y, struct tensor x, enum pooling kind) {
-    check_rank(op, x, 4);
-    check_rank(op, y, 2);
-    check_activation(op, y, x);
-    check_vector(op, y, x.dims[0] * x.dims[3], x);
+static struct pool_context pool_context(struct tensor y, struct tensor x, enum pooling kind) {
     return (struct pool_context){
         .y = y, .x = x, .kind = kind, .points = x.dims[1] * x.dims[2], .channels = x.dims[3]};
 }
@@ -47,7 +43,8 @@ static void pool_forward_piece(void *context, int sample) {
 }
 
 void cpu_pool_forward(struct queue *q, struct tensor y, struct tensor x, enum pooling kind) {
-    struct pool_context c = pool_context("pool_forward", y, x, kind);
+    check_pool("pool_forward", y, x);
+    struct pool_context c = pool_context(y, x, kind);
     pool_run(q->pool, x.dims[0], pool_forward_piece, &c);
 }
 
@@ -97,11 +94,8 @@ static void pool_backward_piece(void *context, int sample) {
 
 void cpu_pool_backward(struct queue *q, struct tensor dx, struct tensor dy, struct tensor y, struct tensor x,
                        enum pooling kind, bool add) {
-    struct pool_context c = pool_context("pool_backward", y, x, kind);
-    check_same("pool_backward", dx, x);
-    check_same("pool_backward", dy, y);
-    check_activation("pool_backward", dx, x);
-    check_activation("pool_backward", dy, x);
+    check_pool_backward(dx, dy, y, x);
+    struct pool_context c = pool_context(y, x, kind);
     c.dx = dx;
     c.dy = dy;
     c.add = add;

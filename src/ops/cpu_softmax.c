@@ -10,11 +10,7 @@ struct softmax_context {
 
 static struct softmax_context softmax_context(const char *op, struct tensor y, struct tensor x,
                                               struct tensor mask) {
-    check_rank(op, x, 2);
-    check_same(op, y, x);
-    check_dtype(op, y, DTYPE_F32);
-    check_dtype(op, x, DTYPE_F32);
-    check_mask(op, mask, x);
+    check_softmax(op, y, x, mask);
     int width = x.dims[1];
     return (struct softmax_context){.y = y,
                                     .x = x,
@@ -109,8 +105,7 @@ static void softmax_backward_piece(void *context, int piece) {
 
 void cpu_softmax_backward(struct queue *q, struct tensor dx, struct tensor dp, struct tensor p, bool add) {
     struct softmax_context c = softmax_context("softmax_backward", dx, p, tensor_none());
-    check_same("softmax_backward", dp, p);
-    check_dtype("softmax_backward", dp, DTYPE_F32);
+    check_rows("softmax_backward", dp, p);
     c.g = dp;
     c.add = add;
     softmax_run(q, &c, softmax_backward_piece);
@@ -137,8 +132,7 @@ static void log_softmax_backward_piece(void *context, int piece) {
 void cpu_log_softmax_backward(struct queue *q, struct tensor dx, struct tensor dl, struct tensor l,
                               bool add) {
     struct softmax_context c = softmax_context("log_softmax_backward", dx, l, tensor_none());
-    check_same("log_softmax_backward", dl, l);
-    check_dtype("log_softmax_backward", dl, DTYPE_F32);
+    check_rows("log_softmax_backward", dl, l);
     c.g = dl;
     c.add = add;
     softmax_run(q, &c, log_softmax_backward_piece);
