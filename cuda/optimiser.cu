@@ -44,8 +44,7 @@ static __global__ void __launch_bounds__(BLOCK)
 }
 
 void cuda_sum_squares(struct queue *q, struct tensor out, struct tensor g) {
-    check_dtype("sum_squares", g, DTYPE_F32);
-    check_vector("sum_squares", out, 1, g);
+    check_sum_squares(out, g);
     const size_t count = tensor_count(g);
     const bool vectors = aligned(g);
     const size_t wanted = ceil_div(count, SQUARES_EACH * BLOCK * PACK<float>);
@@ -76,55 +75,80 @@ void cuda_clip_scale(struct queue *q, struct tensor hyper, struct tensor sum, fl
 /* ---- steps ------------------------------------------------------------------------------------------------
  */
 
-/* begin() reads the constants, and says false where the gradient holds NaN or Inf: weights and state stay. */
-struct sgd_map {
-    static constexpr int N = PACK<float>;
-    float *w, *m;
+/* Both steps read w, g and the state, and write w and the state back. A rule says how many arrays of state it
+ * has, reads its constants from `hyper`, and does one element: (w, state, scaled gradient). */
+template <class Rule> struct step_map {
+    static constexpr int N = PACK<float>, STATES = Rule::STATES;
+    float *w, *state[STATES];
     const float *g, *hyper;
-    float rate, decay, momentum, scale;
+    Rule rule;
+    float scale;
+    /* False where the gradient holds NaN or Inf: weights and state stay. */
     __device__ bool begin() {
-        rate = hyper[HYPER_RATE];
-        decay = hyper[HYPER_DECAY];
-        momentum = hyper[HYPER_MOMENTUM];
+        rule.begin(hyper);
         scale = hyper[HYPER_SCALE];
         return isfinite(scale);
     }
     template <int n> __device__ void at(size_t i) {
-        float wi[n], mi[n], gi[n];
+        float wi[n], gi[n], si[STATES][n];
         load(wi, w + i);
-        load(mi, m + i);
         load(gi, g + i);
 #pragma unroll
+        for (int j = 0; j < STATES; j++)
+            load(si[j], state[j] + i);
+#pragma unroll
         for (int k = 0; k < n; k++) {
-            mi[k] = momentum * mi[k] + (scale * gi[k] + decay * wi[k]);
-            wi[k] -= rate * mi[k];
+            float each[STATES];
+            for (int j = 0; j < STATES; j++)
+                each[j] = si[j][k];
+            rule.at(wi[k], each, scale * gi[k]);
+            for (int j = 0; j < STATES; j++)
+                si[j][k] = each[j];
         }
-        store(m + i, mi);
+#pragma unroll
+        for (int j = 0; j < STATES; j++)
+            store(state[j] + i, si[j]);
         store(w + i, wi);
     }
 };
 
-void cuda_sgd_step(struct queue *q, struct tensor w, struct tensor m, struct tensor g, struct tensor hyper) {
-    check_count("sgd_step", w, m);
-    check_count("sgd_step", w, g);
-    check_vector("sgd_step", hyper, HYPER_COUNT, w);
-    struct sgd_map f = {};
+template <class Rule>
+static void step_run(struct queue *q, const char *op, Rule rule, struct tensor w, struct tensor m,
+                     struct tensor v, struct tensor g, struct tensor hyper) {
+    check_step(op, w, m, v, g, hyper);
+    struct step_map<Rule> f = {};
     f.w = data_of<float>(w);
-    f.m = data_of<float>(m);
+    f.state[0] = data_of<float>(m);
+    if (Rule::STATES > 1) f.state[Rule::STATES - 1] = data_of<float>(v);
     f.g = data_of<float>(g);
     f.hyper = data_of<float>(hyper);
-    map_run(q, f, tensor_count(w), aligned(w, m, g));
+    f.rule = rule;
+    map_run(q, f, tensor_count(w), aligned(w, m, v, g));
 }
 
-struct adam_map {
-    static constexpr int N = PACK<float>;
-    float *w, *m, *v;
-    const float *g, *hyper;
+struct sgd_rule {
+    static constexpr int STATES = 1;
+    float rate, decay, momentum;
+    __device__ void begin(const float *h) {
+        rate = h[HYPER_RATE];
+        decay = h[HYPER_DECAY];
+        momentum = h[HYPER_MOMENTUM];
+    }
+    __device__ void at(float &w, float (&m)[STATES], float g) const {
+        m[0] = momentum * m[0] + (g + decay * w);
+        w -= rate * m[0];
+    }
+};
+
+void cuda_sgd_step(struct queue *q, struct tensor w, struct tensor m, struct tensor g, struct tensor hyper) {
+    step_run(q, "sgd_step", sgd_rule(), w, m, tensor_none(), g, hyper);
+}
+
+struct adam_rule {
+    static constexpr int STATES = 2;
     bool decoupled;
-    float rate, decay, keep, scale, beta1, beta2, epsilon, correction2;
-    __device__ bool begin() {
-        const float *h = hyper;
-        scale = h[HYPER_SCALE];
+    float rate, decay, keep, beta1, beta2, epsilon, correction2;
+    __device__ void begin(const float *h) {
         epsilon = h[HYPER_EPSILON];
         beta1 = h[HYPER_MOMENTUM];
         beta2 = h[HYPER_BETA2];
@@ -132,39 +156,19 @@ struct adam_map {
         keep = decoupled ? 1.0f - h[HYPER_RATE] * h[HYPER_DECAY] : 1.0f;
         rate = h[HYPER_RATE] / h[HYPER_CORRECTION1];
         correction2 = 1.0f / h[HYPER_CORRECTION2];
-        return isfinite(scale);
     }
-    template <int n> __device__ void at(size_t i) {
-        float wi[n], mi[n], vi[n], gi[n];
-        load(wi, w + i);
-        load(mi, m + i);
-        load(vi, v + i);
-        load(gi, g + i);
-#pragma unroll
-        for (int k = 0; k < n; k++) {
-            const float gradient = scale * gi[k] + decay * wi[k];
-            mi[k] = beta1 * mi[k] + (1.0f - beta1) * gradient;
-            vi[k] = beta2 * vi[k] + (1.0f - beta2) * gradient * gradient;
-            wi[k] = wi[k] * keep - rate * mi[k] / (sqrtf(vi[k] * correction2) + epsilon);
-        }
-        store(m + i, mi);
-        store(v + i, vi);
-        store(w + i, wi);
+    __device__ void at(float &w, float (&moments)[STATES], float g) const {
+        float &m = moments[0], &v = moments[1];
+        g += decay * w;
+        m = beta1 * m + (1.0f - beta1) * g;
+        v = beta2 * v + (1.0f - beta2) * g * g;
+        w = w * keep - rate * m / (sqrtf(v * correction2) + epsilon);
     }
 };
 
 void cuda_adam_step(struct queue *q, struct tensor w, struct tensor m, struct tensor v, struct tensor g,
                     struct tensor hyper, bool decoupled) {
-    check_count("adam_step", w, m);
-    check_count("adam_step", w, v);
-    check_count("adam_step", w, g);
-    check_vector("adam_step", hyper, HYPER_COUNT, w);
-    struct adam_map f = {};
-    f.w = data_of<float>(w);
-    f.m = data_of<float>(m);
-    f.v = data_of<float>(v);
-    f.g = data_of<float>(g);
-    f.hyper = data_of<float>(hyper);
-    f.decoupled = decoupled;
-    map_run(q, f, tensor_count(w), aligned(w, m, v, g));
+    adam_rule rule = {};
+    rule.decoupled = decoupled;
+    step_run(q, "adam_step", rule, w, m, v, g, hyper);
 }
