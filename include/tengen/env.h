@@ -1,64 +1,143 @@
-/* Environments: rules only. Written once as HD static inline functions over a small plain struct
- * (src/env/NAME.h), and listed in envs.def: the CPU loops over lanes, a CUDA kernel will run the same text.
+/* Environments: rules only, no tensor and no network in sight.
  *
- * A batch of environments steps together. step, observe and a masked reset are three functions, so that the
- * last observation of an episode is not lost. Terminated (the task ended) and truncated (a time limit) are
- * two flags.
+ * A batch of environments of one kind steps together. It is opened by name:
+ *
+ *     cartpole    one of src/env/envs.def: rules that are ours, written once as HD static inline functions
+ *     gym:ID      any environment of Gymnasium, in worker processes
+ *     atari:GAME  a game of the Arcade Learning Environment, likewise
+ *
+ * What stands behind the name is a `struct env_provider`; what an environment shows and takes is its
+ * `struct env_spec`. A step is sent and then received, so that a caller can work meanwhile; observe and reset
+ * are calls of their own, so that the last observation of an episode is not lost:
+ *
+ *     observe -> choose -> send -> (something else) -> receive -> [observe the ends] -> reset_done -> observe
+ *
+ * Nothing is reset behind the caller's back: until env_batch_reset_done, environments that have ended show
+ * their last observation. A batch is its caller's; one thread at a time.
  */
 #ifndef TENGEN_ENV_H
 #define TENGEN_ENV_H
+
+#include <stdbool.h>
 
 #include "tengen/config.h"
 #include "tengen/rng.h"
 
 #define ENV_CONFIG(F, S)                                                                                     \
-    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def")                                       \
+    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, gym:ID or atari:GAME")                 \
     F(S, int, count, 8, 1, 1000000, "environments stepped together")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
-/* What one kind of environment is. */
-struct env_type {
-    const char *name, *summary;
-    int h, w, c;        /* observation NHWC; a vector of n is 1, 1, n */
-    int actions;        /* discrete actions */
-    int max_steps;      /* episodes are truncated here */
-    float solved;       /* the customary return of a solved task */
-    size_t state_bytes; /* of one environment */
-    /* Batched over n environments; state: n * state_bytes; lanes where mask is 0 are left alone. Environment
-     * i draws from its own rng stream. */
-    void (*reset)(void *state, struct rng *rngs, int n, const uint8_t *mask); /* mask NULL: all */
-    void (*step)(void *state, struct rng *rngs, int n, const int32_t *actions, float *rewards,
-                 uint8_t *terminated, uint8_t *truncated);
-    void (*observe)(const void *state, int n, float *observations); /* [n, h, w, c] */
+enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };
+
+enum { ENV_COMPONENTS = 16 /* of an action, at most */, ENV_NAME = 64 };
+
+/* What an environment shows and takes; constant over its life. */
+struct env_spec {
+    char name[ENV_NAME];
+    const char *summary;
+    /* Observations, NHWC; a vector of n is 1, 1, n. */
+    int h, w, c;
+    bool pixels; /* bytes, of which a network sees value / 255; else floats */
+    int frames;  /* c holds so many frames, the oldest first; before an episode's first one: copies of it */
+    int states;  /* > 0: the observation is one-hot, and says all: which of so many states this is */
+    /* Actions. */
+    enum env_action_kind kind;
+    int components;                                  /* numbers in an action; 1 for ENV_DISCRETE */
+    int choices[ENV_COMPONENTS];                     /* discrete: how many there are, a component */
+    float low[ENV_COMPONENTS], high[ENV_COMPONENTS]; /* continuous: bounds, a component */
+    bool masked;                                     /* env_batch_masks says which choices are legal */
+    /* Episodes. */
+    int max_steps;                     /* truncated after so many; 0: never */
+    float solved;                      /* customary return of a solved task; NAN: there is none */
+    float random_return, human_return; /* for human-normalised scores; equal: there are none */
 };
 
-const struct env_type *env_find(const char *name);
-int env_type_count(void);
-const struct env_type *env_type_at(int i);
+/* Numbers of an observation: h w c. */
+int env_spec_features(const struct env_spec *spec);
+/* All choices of all components together: width of a mask, and of a policy's logits. */
+int env_spec_choices(const struct env_spec *spec);
+/* STATUS_USAGE if the actions are of another kind: `algorithm` needs `kind`. */
+enum status env_spec_require(const struct env_spec *spec, enum env_action_kind kind,
+                             const char *algorithm) MUST_USE;
+/* Which state a one-hot observation [states] names. */
+int env_spec_state(const struct env_spec *spec, const float *observation);
 
-/* A batch of environments with their streams and episode accounts. */
+struct env_provider;
+
+/* N environments with the accounts of their episodes.
+ *
+ * What is learnt from and what is reported may differ: an Atari provider clips rewards, and calls a lost life
+ * an end. `rewards`, `terminated`, `truncated` and `done` are for the learner; `scores`, `ended`, `returns`
+ * and `lengths` are of the real episode. Otherwise both are the same, and share their memory. */
 struct env_batch {
-    const struct env_type *type;
-    int count;
-    void *state;                     /* count * state_bytes */
-    struct rng *rngs;                /* [count], (seed, RNG_ENV or RNG_EVAL, index) */
-    float *returns;                  /* [count] of the running episode */
-    int32_t *lengths;                /* [count] */
-    float *rewards;                  /* [count] of the last step */
-    uint8_t *terminated, *truncated; /* [count] of the last step */
-    uint8_t *done; /* [count] ended in the last step, one way or both, and not reset since */
+    struct env_spec spec;
+    int count; /* N */
+    /* Of the last step; N each. */
+    float *rewards;
+    uint8_t *terminated; /* the task ended: there is no future */
+    uint8_t *truncated;  /* a limit ended it: the future is worth what the last observation is worth */
+    uint8_t *done;       /* one or both, and not reset since */
     int done_count;
+    float *scores;
+    uint8_t *ended; /* the real episode ended; done, too */
+    /* Of the real episode; stand until env_batch_reset_done. */
+    float *returns;
+    int32_t *lengths; /* steps of the caller */
+    /* The provider's. */
+    const struct env_provider *provider;
+    void *self;
 };
 
-enum status env_batch_init(struct env_batch *b, const char *name, int count, uint64_t seed,
+/* Opens `count` environments of the kind that the config names, in their first episode's beginning only after
+ * env_batch_reset. Environment i draws from the stream (seed, purpose, first_index + i). Under RNG_EVAL a
+ * provider shows whole episodes, unclipped. On failure the batch may be closed, but need not be. */
+enum status env_batch_open(struct env_batch *b, const struct env_config *config, int count, uint64_t seed,
                            enum rng_purpose purpose, uint64_t first_index) MUST_USE;
-void env_batch_free(struct env_batch *b);
-void env_batch_reset(struct env_batch *b);
-void env_batch_observe(const struct env_batch *b, float *observations);
-/* Steps all; does not reset. Finished episodes' returns and lengths stand in `returns` until
- * env_batch_reset_done. */
-void env_batch_step(struct env_batch *b, const int32_t *actions);
-/* Resets the environments whose episode ended in the last step. */
-void env_batch_reset_done(struct env_batch *b);
+void env_batch_close(struct env_batch *b); /* legal on a zeroed batch */
+
+/* All environments begin an episode. */
+enum status env_batch_reset(struct env_batch *b) MUST_USE;
+/* observations: [N, h, w, c] of uint8_t where spec.pixels, else of float */
+void env_batch_observe(struct env_batch *b, void *observations);
+/* masks: [N, env_spec_choices], 1: legal. Only where spec.masked. */
+void env_batch_masks(struct env_batch *b, uint8_t *masks);
+/* actions: [N, components] of float for ENV_CONTINUOUS (clipped to the bounds), else of int32_t; they must
+ * stay until the step is received. */
+enum status env_batch_send(struct env_batch *b, const void *actions) MUST_USE;
+/* Waits for the step that was sent. A reward that is no finite number is STATUS_NUMERIC. */
+enum status env_batch_receive(struct env_batch *b) MUST_USE;
+/* Sends and receives. */
+enum status env_batch_step(struct env_batch *b, const void *actions) MUST_USE;
+/* Begins a new episode where done. */
+enum status env_batch_reset_done(struct env_batch *b) MUST_USE;
+
+/* The state as bytes (freed by mem_free), between a reset and a step: what is ours goes on to the bit;
+ * environments in worker processes cannot be saved, and begin an episode when a state is loaded. */
+void *env_batch_save(struct env_batch *b, size_t *size);
+enum status env_batch_load(struct env_batch *b, const void *data, size_t size) MUST_USE;
+
+/* What is behind a batch. A provider finds spec.name, count and arrays in the batch, and keeps its own in
+ * b->self. */
+struct env_provider {
+    /* Sets spec and self. May set `scores` and `ended` to arrays of its own; else they are shared with
+     * `rewards` and `done`. */
+    enum status (*open)(struct env_batch *b, const struct env_config *config, uint64_t seed,
+                        enum rng_purpose purpose, uint64_t first_index);
+    void (*close)(struct env_batch *b);                             /* also after a failed open */
+    enum status (*reset)(struct env_batch *b, const uint8_t *mask); /* mask NULL: all */
+    void (*observe)(struct env_batch *b, void *observations);
+    void (*masks)(struct env_batch *b, uint8_t *masks); /* NULL: never masked */
+    enum status (*send)(struct env_batch *b, const void *actions);
+    /* Sets rewards, terminated, truncated, and scores and ended if they are its own. */
+    enum status (*receive)(struct env_batch *b);
+    /* Bytes written; to NULL: only counted. Both NULL: cannot be saved, a load begins episodes. */
+    size_t (*save)(struct env_batch *b, void *to);
+    enum status (*load)(struct env_batch *b, const void *from, size_t size);
+};
+
+/* The environments of envs.def, with their settings' defaults. */
+int env_native_count(void);
+struct env_spec env_native_spec(int i);
 
 #endif

@@ -87,7 +87,7 @@ static void ppo_bind(void *self, struct config *c) {
 }
 
 static int features(const struct ppo *p) {
-    return p->envs.type->h * p->envs.type->w * p->envs.type->c;
+    return env_spec_features(&p->envs.spec);
 }
 
 static int samples(const struct ppo *p) {
@@ -103,7 +103,7 @@ static void open_buffers(struct ppo *p, struct run *run) {
     rollout_init(&p->rollout, p->config.horizon, n, f);
     rollout_batch_init(&p->batch, m, f);
     p->order = MEM_NEW(int32_t, all);
-    p->logits = MEM_NEW(float, n * p->envs.type->actions);
+    p->logits = MEM_NEW(float, n * p->envs.spec.choices[0]);
     p->values = MEM_NEW(float, n);
     p->final_observations = MEM_NEW(float, n *f);
     p->stats = MEM_NEW(float, all *STATS);
@@ -128,9 +128,12 @@ static enum status ppo_open(void *self, struct run *run) {
     if (samples(p) % minibatches)
         return status_fail(STATUS_USAGE, "[ppo] minibatches = %d: must divide horizon * environments = %d",
                            minibatches, samples(p));
-    TRY(env_batch_init(&p->envs, p->env_config.name, n, seed, RNG_ENV, 0));
-    const struct env_type *e = p->envs.type;
-    TRY(model_create(&p->net_config, (struct model_shape){e->h, e->w, e->c, e->actions}, run->device,
+    TRY(env_batch_open(&p->envs, &p->env_config, n, seed, RNG_ENV, 0));
+    const struct env_spec *e = &p->envs.spec;
+    TRY(env_spec_require(e, ENV_DISCRETE, "ppo"));
+    if (e->pixels)
+        return status_fail(STATUS_USAGE, "[env] name = %s: shows pixels, which ppo does not take", e->name);
+    TRY(model_create(&p->net_config, (struct model_shape){e->h, e->w, e->c, e->choices[0]}, run->device,
                      &p->net));
     TRY(net_require_output(p->net, "policy"));
     TRY(net_require_output(p->net, "value"));
@@ -142,8 +145,7 @@ static enum status ppo_open(void *self, struct run *run) {
     for (int i = 0; i < n; i++)
         p->action_rngs[i] = rng_make(seed, RNG_ACTION, (uint64_t)i);
     p->shuffle_rng = rng_make(seed, RNG_SHUFFLE, 0);
-    env_batch_reset(&p->envs);
-    return STATUS_OK;
+    return env_batch_reset(&p->envs);
 }
 
 /* ---- 1. acting -------------------------------------------------------------------------------------------
@@ -177,17 +179,17 @@ static int32_t sample_action(const float *logits, int actions, struct rng *rng, 
 
 static void note_episodes(struct ppo *p) {
     for (int i = 0; i < p->envs.count; i++) {
-        if (!p->envs.done[i]) continue;
+        if (!p->envs.ended[i]) continue;
         p->recent_returns[p->episodes % RECENT] = p->envs.returns[i];
         p->recent_lengths[p->episodes % RECENT] = p->envs.lengths[i];
         p->episodes++;
     }
 }
 
-static void act(struct ppo *p, struct queue *q) {
+static enum status act(struct ppo *p, struct queue *q) {
     struct rollout *r = &p->rollout;
     struct env_batch *e = &p->envs;
-    int actions = e->type->actions;
+    int actions = e->spec.choices[0];
     size_t n = (size_t)e->count;
     for (int t = 0; t < r->horizon; t++) {
         size_t row = (size_t)t * n;
@@ -197,7 +199,7 @@ static void act(struct ppo *p, struct queue *q) {
         for (size_t i = 0; i < n; i++)
             r->actions[row + i] = sample_action(p->logits + i * (size_t)actions, actions, &p->action_rngs[i],
                                                 &r->log_probs[row + i]);
-        env_batch_step(e, r->actions + row);
+        TRY(env_batch_step(e, r->actions + row));
         memcpy(r->rewards + row, e->rewards, n * sizeof(float));
         memcpy(r->terminated + row, e->terminated, n);
         memcpy(r->truncated + row, e->truncated, n);
@@ -207,11 +209,12 @@ static void act(struct ppo *p, struct queue *q) {
             forward(q, p->actor, e->count, p->final_observations, p->logits, r->final_values + row);
         }
         note_episodes(p);
-        env_batch_reset_done(e);
+        TRY(env_batch_reset_done(e));
     }
     env_batch_observe(e, p->final_observations);
     forward(q, p->actor, e->count, p->final_observations, p->logits, r->last_values);
     p->steps += samples(p);
+    return STATUS_OK;
 }
 
 /* ---- 3. learning -----------------------------------------------------------------------------------------
@@ -302,7 +305,7 @@ static enum status ppo_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct ppo_figures f = {0};
     /* 1. Act. */
-    act(p, run->queue);
+    TRY(act(p, run->queue));
     /* 2. Judge. */
     rollout_advantages(&p->rollout, p->config.gamma, p->config.lambda);
     /* 3. Learn. */
@@ -317,14 +320,13 @@ static enum status ppo_iterate(void *self, struct run *run) {
 
 static void ppo_save(void *self, struct checkpoint_writer *w) {
     struct ppo *p = self;
-    const struct env_batch *e = &p->envs;
-    int64_t n[] = {e->count}, recent[] = {RECENT};
+    int64_t recent[] = {RECENT};
+    size_t size;
+    void *envs = env_batch_save(&p->envs, &size);
     checkpoint_put_net(w, "net", p->net, p->optimiser);
-    checkpoint_put_bytes(w, "ppo/env_state", e->state, (size_t)e->count * e->type->state_bytes);
-    checkpoint_put_bytes(w, "ppo/env_rngs", e->rngs, (size_t)e->count * sizeof(struct rng));
-    checkpoint_put(w, "ppo/env_returns", DTYPE_F32, 1, n, e->returns, NULL);
-    checkpoint_put(w, "ppo/env_lengths", DTYPE_I32, 1, n, e->lengths, NULL);
-    checkpoint_put_bytes(w, "ppo/action_rngs", p->action_rngs, (size_t)e->count * sizeof(struct rng));
+    checkpoint_put_bytes(w, "ppo/envs", envs, size);
+    mem_free(envs);
+    checkpoint_put_bytes(w, "ppo/action_rngs", p->action_rngs, (size_t)p->envs.count * sizeof(struct rng));
     checkpoint_put_rng(w, "ppo/shuffle_rng", &p->shuffle_rng);
     checkpoint_put_long(w, "ppo/steps", p->steps);
     checkpoint_put_long(w, "ppo/episodes", p->episodes);
@@ -332,28 +334,33 @@ static void ppo_save(void *self, struct checkpoint_writer *w) {
     checkpoint_put(w, "ppo/recent_lengths", DTYPE_I32, 1, recent, p->recent_lengths, NULL);
 }
 
-/* Bytes of a known size. */
-static enum status get_bytes(struct checkpoint_reader *r, const char *name, void *to, size_t size) {
+static enum status load_envs(struct ppo *p, struct checkpoint_reader *r) {
     void *data;
-    size_t found;
-    TRY(checkpoint_get_bytes(r, name, &data, &found));
-    if (found == size) memcpy(to, data, size);
+    size_t size;
+    TRY(checkpoint_get_bytes(r, "ppo/envs", &data, &size));
+    enum status status = env_batch_load(&p->envs, data, size);
+    mem_free(data);
+    return status;
+}
+
+static enum status load_action_rngs(struct ppo *p, struct checkpoint_reader *r) {
+    void *data;
+    size_t found, size = (size_t)p->envs.count * sizeof(struct rng);
+    TRY(checkpoint_get_bytes(r, "ppo/action_rngs", &data, &found));
+    if (found == size) memcpy(p->action_rngs, data, size);
     mem_free(data);
     if (found == size) return STATUS_OK;
-    return status_fail(STATUS_FORMAT, "%s: %zu bytes where this config wants %zu; was [env] changed?", name,
-                       found, size);
+    return status_fail(STATUS_FORMAT,
+                       "ppo/action_rngs: %zu bytes where this config wants %zu; was [env] changed?", found,
+                       size);
 }
 
 static enum status ppo_load(void *self, struct checkpoint_reader *r) {
     struct ppo *p = self;
-    struct env_batch *e = &p->envs;
-    int64_t n[] = {e->count}, recent[] = {RECENT};
+    int64_t recent[] = {RECENT};
     TRY(checkpoint_get_net(r, "net", p->net, p->optimiser));
-    TRY(get_bytes(r, "ppo/env_state", e->state, (size_t)e->count * e->type->state_bytes));
-    TRY(get_bytes(r, "ppo/env_rngs", e->rngs, (size_t)e->count * sizeof(struct rng)));
-    TRY(checkpoint_get(r, "ppo/env_returns", DTYPE_F32, 1, n, e->returns));
-    TRY(checkpoint_get(r, "ppo/env_lengths", DTYPE_I32, 1, n, e->lengths));
-    TRY(get_bytes(r, "ppo/action_rngs", p->action_rngs, (size_t)e->count * sizeof(struct rng)));
+    TRY(load_envs(p, r));
+    TRY(load_action_rngs(p, r));
     TRY(checkpoint_get_rng(r, "ppo/shuffle_rng", &p->shuffle_rng));
     TRY(checkpoint_get_long(r, "ppo/steps", &p->steps));
     TRY(checkpoint_get_long(r, "ppo/episodes", &p->episodes));
@@ -377,35 +384,42 @@ static int32_t best_action(const float *logits, int actions) {
     return best;
 }
 
+/* The first episode of every environment of the batch. */
+static enum status play_batch(struct env_batch *e, struct queue *q, struct plan *plan, float *observations,
+                              float *logits, int32_t *chosen, float *returns, int32_t *lengths) {
+    int actions = e->spec.choices[0], n = e->count, running = n;
+    memset(lengths, 0, (size_t)n * sizeof *lengths); /* 0: still in its first episode */
+    TRY(env_batch_reset(e));
+    while (running > 0) {
+        env_batch_observe(e, observations);
+        forward(q, plan, n, observations, logits, NULL);
+        for (int i = 0; i < n; i++)
+            chosen[i] = best_action(logits + i * actions, actions);
+        TRY(env_batch_step(e, chosen));
+        for (int i = 0; i < n; i++) {
+            if (!e->ended[i] || lengths[i]) continue;
+            returns[i] = e->returns[i];
+            lengths[i] = e->lengths[i];
+            running--;
+        }
+        TRY(env_batch_reset_done(e));
+    }
+    return STATUS_OK;
+}
+
 /* Episodes first .. first + n - 1, all at once. */
 static enum status play_episodes(struct ppo *p, struct run *run, struct plan *plan, int first, int n,
                                  float *returns, int32_t *lengths) {
     struct env_batch e;
-    TRY(env_batch_init(&e, p->env_config.name, n, (uint64_t)run->config.seed, RNG_EVAL, (uint64_t)first));
-    int actions = e.type->actions, running = n;
-    float *observations = MEM_NEW(float, n *features(p)), *logits = MEM_NEW(float, n *actions);
+    TRY(env_batch_open(&e, &p->env_config, n, (uint64_t)run->config.seed, RNG_EVAL, (uint64_t)first));
+    float *observations = MEM_NEW(float, n *features(p)), *logits = MEM_NEW(float, n *e.spec.choices[0]);
     int32_t *chosen = MEM_NEW(int32_t, n);
-    memset(lengths, 0, (size_t)n * sizeof *lengths); /* 0: still in its first episode */
-    env_batch_reset(&e);
-    while (running > 0) {
-        env_batch_observe(&e, observations);
-        forward(run->queue, plan, n, observations, logits, NULL);
-        for (int i = 0; i < n; i++)
-            chosen[i] = best_action(logits + i * actions, actions);
-        env_batch_step(&e, chosen);
-        for (int i = 0; i < n; i++) {
-            if (!e.done[i] || lengths[i]) continue;
-            returns[i] = e.returns[i];
-            lengths[i] = e.lengths[i];
-            running--;
-        }
-        env_batch_reset_done(&e);
-    }
-    env_batch_free(&e);
+    enum status status = play_batch(&e, run->queue, plan, observations, logits, chosen, returns, lengths);
+    env_batch_close(&e);
     mem_free(observations);
     mem_free(logits);
     mem_free(chosen);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status ppo_evaluate(void *self, struct run *run, int episodes, const struct report *report) {
@@ -455,7 +469,7 @@ static void ppo_close(void *self) {
     plan_free(p->actor);
     plan_free(p->learner);
     net_free(p->net);
-    env_batch_free(&p->envs);
+    env_batch_close(&p->envs);
     rollout_free(&p->rollout);
     rollout_batch_free(&p->batch);
     mem_free(p->order);

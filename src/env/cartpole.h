@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tengen/rng.h"
+#include "env/rules.h"
 
 enum { CARTPOLE_FEATURES = 4, CARTPOLE_ACTIONS = 2, CARTPOLE_MAX_STEPS = 500 };
 
@@ -50,7 +50,8 @@ HD static inline void cartpole_store(void *state, size_t n, size_t i, struct car
 }
 
 /* Every quantity uniform in (-0.05, 0.05). */
-HD static inline struct cartpole cartpole_reset(struct rng *rng) {
+HD static inline struct cartpole cartpole_reset(const struct env_rules *rules, struct rng *rng) {
+    (void)rules;
     struct cartpole s = {0.0f, 0.0f, 0.0f, 0.0f, 0};
     s.x = 0.1f * rng_uniform(rng) - 0.05f;
     s.x_dot = 0.1f * rng_uniform(rng) - 0.05f;
@@ -62,10 +63,12 @@ HD static inline struct cartpole cartpole_reset(struct rng *rng) {
 /* Euler's rule over 20 ms. Sine and cosine are Taylor polynomials: a library call would keep lanes from a
  * vector and differ between devices, and an episode's angles stay far within 1 rad, where these err by less
  * than 3e-7. */
-HD static inline struct cartpole cartpole_step(struct cartpole s, struct rng *rng, int32_t action,
-                                               float *reward, uint8_t *terminated, uint8_t *truncated) {
+HD static inline struct cartpole cartpole_step(const struct env_rules *rules, struct cartpole s,
+                                               struct rng *rng, int32_t action, float *reward,
+                                               uint8_t *terminated, uint8_t *truncated) {
     const float gravity = 9.8f, pole_mass = 0.1f, total_mass = 1.1f, half_length = 0.5f, tau = 0.02f;
     const float push = 10.0f;
+    (void)rules;
     (void)rng;
 
     float t2 = s.theta * s.theta;
@@ -92,7 +95,8 @@ HD static inline struct cartpole cartpole_step(struct cartpole s, struct rng *rn
 }
 
 /* observation: [4] */
-HD static inline void cartpole_observe(struct cartpole s, float *observation) {
+HD static inline void cartpole_observe(const struct env_rules *rules, struct cartpole s, float *observation) {
+    (void)rules;
     observation[0] = s.x;
     observation[1] = s.x_dot;
     observation[2] = s.theta;

@@ -1,116 +1,110 @@
-/* The registry of environments, their loops over lanes, and batches with the accounts of their episodes. */
+/* Batches: which provider serves a name, and the accounts of episodes, which all providers share. */
 #include "tengen/env.h"
 
+#include <math.h>
 #include <string.h>
 
+#include "env/native.h"
 #include "tengen/mem.h"
 
 CONFIG_TABLE(env_config, ENV_CONFIG)
 
-/* ---- loops over lanes ------------------------------------------------------------------------------------
+/* ---- specs -----------------------------------------------------------------------------------------------
  */
 
-/* Lanes are independent; their state is one array a quantity, which a compiler cannot tell from overlapping
- * ones. */
-#ifdef __clang__
-#define LANES _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define LANES _Pragma("GCC ivdep")
-#endif
+int env_spec_features(const struct env_spec *spec) {
+    return spec->h * spec->w * spec->c;
+}
 
-#define ENV(name, summary, h, w, c, actions_, max_steps, solved)                                             \
-    static void name##_reset_lanes(void *state, struct rng *rngs, int n, const uint8_t *mask) {              \
-        for (int i = 0; i < n; i++)                                                                          \
-            if (!mask || mask[i]) name##_store(state, (size_t)n, (size_t)i, name##_reset(&rngs[i]));         \
-    }                                                                                                        \
-    static void name##_step_lanes(void *restrict state, struct rng *restrict rngs, int n,                    \
-                                  const int32_t *restrict actions, float *restrict rewards,                  \
-                                  uint8_t *restrict terminated, uint8_t *restrict truncated) {               \
-        LANES for (int i = 0; i < n; i++) {                                                                  \
-            struct name s = name##_load(state, (size_t)n, (size_t)i);                                        \
-            s = name##_step(s, &rngs[i], actions[i], &rewards[i], &terminated[i], &truncated[i]);            \
-            name##_store(state, (size_t)n, (size_t)i, s);                                                    \
-        }                                                                                                    \
-    }                                                                                                        \
-    static void name##_observe_lanes(const void *restrict state, int n, float *restrict observations) {      \
-        for (int i = 0; i < n; i++)                                                                          \
-            name##_observe(name##_load(state, (size_t)n, (size_t)i),                                         \
-                           observations + (size_t)i * ((h) * (w) * (c)));                                    \
-    }
-#include "env/envs.def"
-#undef ENV
+int env_spec_choices(const struct env_spec *spec) {
+    int sum = 0;
+    for (int i = 0; i < spec->components; i++)
+        sum += spec->choices[i];
+    return sum;
+}
 
-/* ---- registry --------------------------------------------------------------------------------------------
+enum status env_spec_require(const struct env_spec *spec, enum env_action_kind kind, const char *algorithm) {
+    static const char *const kinds[] = {"one of several", "several choices at once", "continuous"};
+    if (spec->kind == kind) return STATUS_OK;
+    return status_fail(
+        STATUS_USAGE,
+        "[env] name = %s: its actions are %s, but %s needs actions that are %s; choose another "
+        "environment or algorithm",
+        spec->name, kinds[spec->kind], algorithm, kinds[kind]);
+}
+
+int env_spec_state(const struct env_spec *spec, const float *observation) {
+    int state = 0;
+    while (state < spec->states - 1 && observation[state] == 0)
+        state++;
+    return state;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------
  */
 
-static const struct env_type types[] = {
-#define ENV(name, summary, h, w, c, actions, max_steps, solved)                                              \
-    {#name,                                                                                                  \
-     summary,                                                                                                \
-     h,                                                                                                      \
-     w,                                                                                                      \
-     c,                                                                                                      \
-     actions,                                                                                                \
-     max_steps,                                                                                              \
-     solved,                                                                                                 \
-     sizeof(struct name),                                                                                    \
-     name##_reset_lanes,                                                                                     \
-     name##_step_lanes,                                                                                      \
-     name##_observe_lanes},
-#include "env/envs.def"
-#undef ENV
-};
-
-enum { TYPES = sizeof types / sizeof *types };
-
-int env_type_count(void) {
-    return TYPES;
-}
-
-const struct env_type *env_type_at(int i) {
-    ENSURE(i >= 0 && i < TYPES, "environment %d of %d", i, TYPES);
-    return &types[i];
-}
-
-const struct env_type *env_find(const char *name) {
-    for (int i = 0; i < TYPES; i++)
-        if (!strcmp(types[i].name, name)) return &types[i];
-    return NULL;
-}
+static const struct {
+    const char *prefix;
+    const struct env_provider *provider; /* NULL: not in this program */
+} outside[] = {{"gym:", NULL}, {"atari:", NULL}};
 
 static enum status unknown(const char *name) {
-    const char *names[TYPES];
-    for (int i = 0; i < TYPES; i++)
-        names[i] = types[i].name;
-    const char *near = config_nearest(name, names, TYPES);
-    return status_fail(STATUS_USAGE, "there is no environment \"%s\"; %s %s", name,
-                       near ? "the nearest is" : "the first there is:", near ? near : names[0]);
+    enum { MAX = 64 };
+    char list[1024] = "";
+    const char *names[MAX];
+    struct env_spec specs[MAX];
+    int count = env_native_count();
+    size_t used = 0;
+    ENSURE(count <= MAX, "%d environments", count);
+    for (int i = 0; i < count; i++) {
+        specs[i] = env_native_spec(i);
+        names[i] = specs[i].name;
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s, ", names[i]);
+    }
+    const char *near = config_nearest(name, names, count);
+    if (near)
+        return status_fail(STATUS_USAGE, "[env] name = %s: unknown environment; did you mean `%s`?", name,
+                           near);
+    return status_fail(STATUS_USAGE,
+                       "[env] name = %s: unknown environment; there are %sgym:ID and atari:GAME", name, list);
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------
- */
+static enum status find_provider(const char *name, const struct env_provider **provider) {
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        if (strncmp(name, outside[i].prefix, strlen(outside[i].prefix)) != 0) continue;
+        *provider = outside[i].provider;
+        if (*provider) return STATUS_OK;
+        return status_fail(STATUS_USAGE, "[env] name = %s: this program has no environments of the kind %s",
+                           name, outside[i].prefix);
+    }
+    *provider = &env_provider_native;
+    return env_native_find(name) >= 0 ? STATUS_OK : unknown(name);
+}
 
-enum status env_batch_init(struct env_batch *b, const char *name, int count, uint64_t seed,
+enum status env_batch_open(struct env_batch *b, const struct env_config *config, int count, uint64_t seed,
                            enum rng_purpose purpose, uint64_t first_index) {
-    *b = (struct env_batch){.type = env_find(name), .count = count};
-    if (!b->type) return unknown(name);
+    *b = (struct env_batch){.count = count};
     ENSURE(count > 0, "%d environments", count);
-    b->state = mem_alloc((size_t)count, b->type->state_bytes);
-    b->rngs = MEM_NEW(struct rng, count);
+    TRY(find_provider(config->name, &b->provider));
+    if (strlen(config->name) >= ENV_NAME)
+        return status_fail(STATUS_USAGE, "[env] name = %s: longer than %d letters", config->name,
+                           ENV_NAME - 1);
+    snprintf(b->spec.name, sizeof b->spec.name, "%s", config->name);
     b->returns = MEM_NEW(float, count);
     b->lengths = MEM_NEW(int32_t, count);
     b->rewards = MEM_NEW(float, count);
     b->terminated = MEM_NEW(uint8_t, count);
     b->truncated = MEM_NEW(uint8_t, count);
     b->done = MEM_NEW(uint8_t, count);
-    for (int i = 0; i < count; i++)
-        b->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
-    return STATUS_OK;
+    b->scores = b->rewards;
+    b->ended = b->done;
+    enum status status = b->provider->open(b, config, seed, purpose, first_index);
+    if (status != STATUS_OK) env_batch_close(b);
+    return status;
 }
 
-void env_batch_free(struct env_batch *b) {
-    mem_free(b->state);
-    mem_free(b->rngs);
+void env_batch_close(struct env_batch *b) {
+    if (b->provider) b->provider->close(b);
     mem_free(b->returns);
     mem_free(b->lengths);
     mem_free(b->rewards);
@@ -120,41 +114,123 @@ void env_batch_free(struct env_batch *b) {
     *b = (struct env_batch){0};
 }
 
-void env_batch_reset(struct env_batch *b) {
+/* ---- stepping --------------------------------------------------------------------------------------------
+ */
+
+enum status env_batch_reset(struct env_batch *b) {
     size_t n = (size_t)b->count;
-    b->type->reset(b->state, b->rngs, b->count, NULL);
+    TRY(b->provider->reset(b, NULL));
     memset(b->returns, 0, n * sizeof *b->returns);
     memset(b->lengths, 0, n * sizeof *b->lengths);
     memset(b->rewards, 0, n * sizeof *b->rewards);
+    memset(b->scores, 0, n * sizeof *b->scores);
     memset(b->terminated, 0, n);
     memset(b->truncated, 0, n);
     memset(b->done, 0, n);
+    memset(b->ended, 0, n);
     b->done_count = 0;
+    return STATUS_OK;
 }
 
-void env_batch_observe(const struct env_batch *b, float *observations) {
-    b->type->observe(b->state, b->count, observations);
+void env_batch_observe(struct env_batch *b, void *observations) {
+    b->provider->observe(b, observations);
 }
 
-void env_batch_step(struct env_batch *b, const int32_t *actions) {
-    b->type->step(b->state, b->rngs, b->count, actions, b->rewards, b->terminated, b->truncated);
-    b->done_count = 0;
-    for (int i = 0; i < b->count; i++) {
-        b->returns[i] += b->rewards[i];
-        b->lengths[i]++;
-        b->done[i] = b->terminated[i] | b->truncated[i];
-        b->done_count += b->done[i] != 0;
+void env_batch_masks(struct env_batch *b, uint8_t *masks) {
+    ENSURE(b->spec.masked, "%s has no masks", b->spec.name);
+    b->provider->masks(b, masks);
+}
+
+enum status env_batch_send(struct env_batch *b, const void *actions) {
+    return b->provider->send(b, actions);
+}
+
+/* Exponent bits all set: Inf or NaN. Whole words, so that it is a vector's work. */
+static bool all_finite(const float *values, int n) {
+    const uint32_t exponent = 0x7F800000;
+    uint32_t bad = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bad |= (bits & exponent) == exponent;
     }
+    return !bad;
 }
 
-void env_batch_reset_done(struct env_batch *b) {
-    if (!b->done_count) return;
-    b->type->reset(b->state, b->rngs, b->count, b->done);
+static enum status bad_reward(const struct env_batch *b) {
+    int i = 0;
+    while (isfinite(b->rewards[i]) && isfinite(b->scores[i]))
+        i++;
+    return status_fail(STATUS_NUMERIC, "environment %d of %s: reward %g after %d steps of its episode", i,
+                       b->spec.name, (double)(isfinite(b->rewards[i]) ? b->scores[i] : b->rewards[i]),
+                       b->lengths[i]);
+}
+
+enum status env_batch_receive(struct env_batch *b) {
+    TRY(b->provider->receive(b));
+    int n = b->count, done = 0;
+    for (int i = 0; i < n; i++) {
+        b->returns[i] += b->scores[i];
+        b->lengths[i]++;
+    }
+    for (int i = 0; i < n; i++) {
+        b->done[i] = b->terminated[i] | b->truncated[i];
+        done += b->done[i];
+    }
+    b->done_count = done;
+    if (all_finite(b->rewards, n) && (b->scores == b->rewards || all_finite(b->scores, n))) return STATUS_OK;
+    return bad_reward(b);
+}
+
+enum status env_batch_step(struct env_batch *b, const void *actions) {
+    TRY(env_batch_send(b, actions));
+    return env_batch_receive(b);
+}
+
+enum status env_batch_reset_done(struct env_batch *b) {
+    if (!b->done_count) return STATUS_OK;
+    TRY(b->provider->reset(b, b->done));
     for (int i = 0; i < b->count; i++) {
-        if (!b->done[i]) continue;
+        if (!b->ended[i]) continue;
         b->returns[i] = 0;
         b->lengths[i] = 0;
-        b->done[i] = 0;
     }
+    memset(b->done, 0, (size_t)b->count);
+    memset(b->ended, 0, (size_t)b->count);
     b->done_count = 0;
+    return STATUS_OK;
+}
+
+/* ---- state -----------------------------------------------------------------------------------------------
+ */
+
+/* [N] returns, [N] lengths, what the provider keeps */
+static size_t saved_bytes(struct env_batch *b) {
+    if (!b->provider->save) return 0;
+    return (size_t)b->count * (sizeof *b->returns + sizeof *b->lengths) + b->provider->save(b, NULL);
+}
+
+void *env_batch_save(struct env_batch *b, size_t *size) {
+    ENSURE(!b->done_count, "%d environments of %s are done, but not reset", b->done_count, b->spec.name);
+    size_t column = (size_t)b->count * sizeof(float);
+    *size = saved_bytes(b);
+    char *data = mem_alloc(*size, 1);
+    if (!b->provider->save) return data;
+    memcpy(data, b->returns, column);
+    memcpy(data + column, b->lengths, column);
+    b->provider->save(b, data + 2 * column);
+    return data;
+}
+
+enum status env_batch_load(struct env_batch *b, const void *data, size_t size) {
+    size_t column = (size_t)b->count * sizeof(float);
+    if (size != saved_bytes(b))
+        return status_fail(STATUS_FORMAT,
+                           "the state of %d environments of %s has %zu bytes, not %zu; was [env] changed?",
+                           b->count, b->spec.name, saved_bytes(b), size);
+    TRY(env_batch_reset(b));
+    if (!b->provider->load) return STATUS_OK;
+    memcpy(b->returns, data, column);
+    memcpy(b->lengths, (const char *)data + column, column);
+    return b->provider->load(b, (const char *)data + 2 * column, size - 2 * column);
 }

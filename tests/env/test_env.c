@@ -2,6 +2,7 @@
 #include "tengen/env.h"
 
 #include "env/cartpole.h"
+#include "env/native.h"
 #include "tengen/mem.h"
 #include "testing.h"
 
@@ -9,19 +10,42 @@ enum { LANES = 37, FEATURES = CARTPOLE_FEATURES };
 
 static struct env_batch open_batch(const char *name, int count, uint64_t first) {
     struct env_batch b;
-    assert_ok(env_batch_init(&b, name, count, 7, RNG_ENV, first));
-    env_batch_reset(&b);
+    struct env_config config;
+    config_defaults(env_config_keys, &config);
+    snprintf(config.name, sizeof config.name, "%s", name);
+    assert_ok(env_batch_open(&b, &config, count, 7, RNG_ENV, first));
+    assert_ok(env_batch_reset(&b));
     return b;
+}
+
+/* Where the lanes of one of our own environments lie. */
+static void *states(const struct env_batch *b) {
+    return ((struct env_native_batch *)b->self)->state;
+}
+
+static void refused(const char *name, const char *part) {
+    struct env_batch b;
+    struct env_config config;
+    config_defaults(env_config_keys, &config);
+    snprintf(config.name, sizeof config.name, "%s", name);
+    assert_fails(env_batch_open(&b, &config, 1, 1, RNG_ENV, 0), STATUS_USAGE, part);
+    env_batch_close(&b);
 }
 
 static void an_unknown_environment_is_refused_and_the_nearest_named(void **state) {
     (void)state;
-    struct env_batch b;
-    assert_fails(env_batch_init(&b, "cartpoles", 1, 1, RNG_ENV, 0), STATUS_USAGE, "cartpole");
-    assert_null(env_find("nothing"));
-    for (int i = 0; i < env_type_count(); i++)
-        assert_ptr_equal(env_find(env_type_at(i)->name), env_type_at(i));
-    env_batch_free(&b);
+    refused("cartpoles", "did you mean `cartpole`");
+    refused("zzzzzz", "there are cartpole");
+    for (int i = 0; i < env_native_count(); i++)
+        assert_int_equal(env_native_find(env_native_spec(i).name), i);
+}
+
+static void actions_of_another_kind_are_refused(void **state) {
+    (void)state;
+    struct env_spec spec = env_native_spec(env_native_find("cartpole"));
+    assert_ok(env_spec_require(&spec, ENV_DISCRETE, "dqn"));
+    assert_fails(env_spec_require(&spec, ENV_CONTINUOUS, "sac"), STATUS_USAGE,
+                 "sac needs actions that are continuous");
 }
 
 /* One step of tools/make_env_goldens.py. */
@@ -59,10 +83,10 @@ static void single_steps_of_cartpole_are_those_of_gymnasium(void **state) {
     int32_t *actions = MEM_NEW(int32_t, n);
     float *observations = MEM_NEW(float, n *FEATURES);
     for (int i = 0; i < n; i++) {
-        cartpole_store(b.state, (size_t)n, (size_t)i, rows[i].before);
+        cartpole_store(states(&b), (size_t)n, (size_t)i, rows[i].before);
         actions[i] = rows[i].action;
     }
-    env_batch_step(&b, actions);
+    assert_ok(env_batch_step(&b, actions));
     env_batch_observe(&b, observations);
     for (int i = 0; i < n; i++) {
         struct cartpole after = rows[i].after;
@@ -78,7 +102,7 @@ static void single_steps_of_cartpole_are_those_of_gymnasium(void **state) {
         assert_true(ends[e] > 0); /* the goldens hold ends of every kind */
     mem_free(actions);
     mem_free(observations);
-    env_batch_free(&b);
+    env_batch_close(&b);
 }
 
 static void play_random(struct env_batch *b, uint64_t first, int steps, float *observations) {
@@ -88,9 +112,9 @@ static void play_random(struct env_batch *b, uint64_t first, int steps, float *o
         rngs[i] = rng_make(3, RNG_TEST, first + (uint64_t)i);
     for (int t = 0; t < steps; t++) {
         for (int i = 0; i < b->count; i++)
-            actions[i] = (int32_t)rng_below(&rngs[i], (uint32_t)b->type->actions);
-        env_batch_step(b, actions);
-        env_batch_reset_done(b);
+            actions[i] = (int32_t)rng_below(&rngs[i], (uint32_t)b->spec.choices[0]);
+        assert_ok(env_batch_step(b, actions));
+        assert_ok(env_batch_reset_done(b));
     }
     env_batch_observe(b, observations);
 }
@@ -105,9 +129,9 @@ static void a_lane_lives_the_same_alone_as_in_a_batch(void **state) {
         play_random(&alone, 100 + (uint64_t)i, 200, one);
         assert_memory_equal(one, all + i * FEATURES, sizeof one);
         assert_int_equal(alone.lengths[0], b.lengths[i]);
-        env_batch_free(&alone);
+        env_batch_close(&alone);
     }
-    env_batch_free(&b);
+    env_batch_close(&b);
 }
 
 static void fresh_episodes_start_uniformly_near_the_middle(void **state) {
@@ -127,7 +151,7 @@ static void fresh_episodes_start_uniformly_near_the_middle(void **state) {
         assert_near(sum / N, 0, 0, 0.002);
         assert_near(squares / N, 0.1 * 0.1 / 12, 0.05, 0);
     }
-    env_batch_free(&b);
+    env_batch_close(&b);
 }
 
 static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
@@ -135,11 +159,11 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
     struct env_batch b = open_batch("cartpole", 4, 0);
     struct cartpole falling = {.theta = 0.2f, .theta_dot = 2.0f, .steps = 9};
     struct cartpole late = {.steps = CARTPOLE_MAX_STEPS - 1};
-    cartpole_store(b.state, 4, 1, falling);
-    cartpole_store(b.state, 4, 3, late);
+    cartpole_store(states(&b), 4, 1, falling);
+    cartpole_store(states(&b), 4, 3, late);
     b.returns[1] = 9;
     b.lengths[1] = 9;
-    env_batch_step(&b, (int32_t[]){0, 0, 1, 1});
+    assert_ok(env_batch_step(&b, (int32_t[]){0, 0, 1, 1}));
     assert_int_equal(b.done_count, 2);
     assert_memory_equal(b.terminated, ((uint8_t[]){0, 1, 0, 0}), 4);
     assert_memory_equal(b.truncated, ((uint8_t[]){0, 0, 0, 1}), 4);
@@ -148,7 +172,7 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
 
     float before[4 * FEATURES], after[4 * FEATURES];
     env_batch_observe(&b, before);
-    env_batch_reset_done(&b);
+    assert_ok(env_batch_reset_done(&b));
     env_batch_observe(&b, after);
     for (int i = 0; i < 4; i++) {
         bool same = !memcmp(before + i * FEATURES, after + i * FEATURES, FEATURES * sizeof(float));
@@ -156,16 +180,37 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
         assert_int_equal(b.lengths[i], same);
         assert_float_equal(b.returns[i], same, 0);
     }
-    assert_int_equal(cartpole_load(b.state, 4, 3).steps, 0);
-    env_batch_reset_done(&b); /* nothing is left to do */
+    assert_int_equal(cartpole_load(states(&b), 4, 3).steps, 0);
+    assert_ok(env_batch_reset_done(&b)); /* nothing is left to do */
     env_batch_observe(&b, before);
     assert_memory_equal(before, after, sizeof before);
-    env_batch_free(&b);
+    env_batch_close(&b);
+}
+
+static void a_state_that_was_saved_goes_on_to_the_bit(void **state) {
+    (void)state;
+    float before[LANES * FEATURES], after[LANES * FEATURES];
+    struct env_batch b = open_batch("cartpole", LANES, 0), other = open_batch("cartpole", LANES, 500);
+    play_random(&b, 0, 60, before);
+    size_t size;
+    void *saved = env_batch_save(&b, &size);
+    play_random(&b, 9, 60, before);
+    assert_ok(env_batch_load(&other, saved, size));
+    play_random(&other, 9, 60, after);
+    assert_memory_equal(before, after, sizeof before);
+    assert_memory_equal(b.returns, other.returns, sizeof(float) * LANES);
+    assert_memory_equal(b.lengths, other.lengths, sizeof(int32_t) * LANES);
+    assert_fails(env_batch_load(&other, saved, size - 4), STATUS_FORMAT, "was [env] changed?");
+    mem_free(saved);
+    env_batch_close(&b);
+    env_batch_close(&other);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_environment_is_refused_and_the_nearest_named),
+        cmocka_unit_test(actions_of_another_kind_are_refused),
+        cmocka_unit_test(a_state_that_was_saved_goes_on_to_the_bit),
         cmocka_unit_test(single_steps_of_cartpole_are_those_of_gymnasium),
         cmocka_unit_test(a_lane_lives_the_same_alone_as_in_a_batch),
         cmocka_unit_test(fresh_episodes_start_uniformly_near_the_middle),

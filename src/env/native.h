@@ -1,0 +1,33 @@
+/* Our own environments: the registry that envs.def makes, and the state of a batch of them, which tests put
+ * states into. */
+#ifndef ENV_NATIVE_H
+#define ENV_NATIVE_H
+
+#include "env/rules.h"
+#include "tengen/env.h"
+
+/* The loops over lanes of one kind. Lanes are independent; lane i draws from rngs[i]. */
+struct env_native {
+    size_t state_bytes; /* of one environment */
+    struct env_spec (*spec)(const struct env_rules *rules);
+    void (*reset)(const struct env_rules *rules, void *state, struct rng *rngs, int n,
+                  const uint8_t *mask); /* mask NULL: all */
+    void (*step)(const struct env_rules *rules, void *state, struct rng *rngs, int n, const void *actions,
+                 float *rewards, uint8_t *terminated, uint8_t *truncated);
+    void (*observe)(const struct env_rules *rules, const void *state, int n, void *observations);
+};
+
+/* env_batch.self */
+struct env_native_batch {
+    const struct env_native *kind;
+    struct env_rules rules;
+    void *state;         /* [count] of state_bytes, an array a quantity */
+    struct rng *rngs;    /* [count] */
+    const void *actions; /* of the step that was sent */
+};
+
+extern const struct env_provider env_provider_native;
+
+int env_native_find(const char *name); /* -1: there is none */
+
+#endif
