@@ -24,12 +24,30 @@ struct conv {
     int stride_h, stride_w, pad_h, pad_w;
 };
 
-/* Constants of PPO's loss (Schulman et al. 2017, eq. 9; details: Huang et al. 2022). */
-struct ppo_constants {
-    float clip;           /* epsilon */
+/* What a policy's gradient is taken of, with ratio = pi(a) / pi_old(a) and advantage A. */
+enum surrogate {
+    SURROGATE_CLIP, /* min(ratio A, clip(ratio, 1 - epsilon, 1 + epsilon) A): PPO (Schulman et al. 2017, eq.
+                       7) */
+    SURROGATE_KL,   /* ratio A - beta KL(pi_old, pi): PPO with a penalty (eq. 8) */
+    SURROGATE_LOG,  /* A log pi(a): REINFORCE (Williams 1992), actor-critic */
+};
+
+/* Constants of a policy gradient's loss (Schulman et al. 2017, eq. 9; details: Huang et al. 2022). */
+struct policy_constants {
+    enum surrogate surrogate;
+    float clip;           /* epsilon of SURROGATE_CLIP */
+    float kl_weight;      /* beta of SURROGATE_KL */
     float value_clip;     /* 0: values are not clipped */
     float value_weight;   /* c1 */
     float entropy_weight; /* c2 */
+};
+
+/* Discrete actions of one or more components, each a choice among some: logits of all components stand side
+ * by side. */
+enum { CHOICE_COMPONENTS = 16 };
+struct choices {
+    int components;
+    int count[CHOICE_COMPONENTS]; /* of each component; together the logits of a row */
 };
 
 /* Places in an optimiser's `hyper` tensor, which lives in device memory so that captured graphs do not bake

@@ -39,7 +39,7 @@ CONFIG_TABLE(ppo_config, PPO_CONFIG)
 
 enum { RECENT = 100 /* episodes that the figures look back on */, EVAL_LANES = 256 };
 
-/* Columns of ppo_loss's statistics. */
+/* Columns of policy_loss's statistics. */
 enum { STAT_POLICY, STAT_VALUE, STAT_ENTROPY, STAT_KL, STAT_CLIPPED, STATS };
 
 struct ppo {
@@ -234,14 +234,14 @@ static void learn_minibatch(struct ppo *p, struct run *run, int b) {
     queue_upload(q, p->device_values, p->batch.values);
 
     plan_forward(p->learner, m);
-    struct ppo_constants k = {p->config.clip, p->config.value_clip, p->config.value_weight,
-                              p->config.entropy_weight};
+    struct policy_constants k = {SURROGATE_CLIP,       p->config.clip,         0,
+                                 p->config.value_clip, p->config.value_weight, p->config.entropy_weight};
     float *stats = (float *)p->device_stats.data + (size_t)b * (size_t)m * STATS;
-    q->op->ppo_loss(q, tensor_2(stats, DTYPE_F32, m, STATS), plan_output_gradient(p->learner, "policy"),
-                    plan_output_gradient(p->learner, "value"), plan_output(p->learner, "policy"),
-                    plan_output(p->learner, "value"), p->device_actions, p->device_log_probs,
-                    p->device_advantages, p->device_returns, p->device_values, tensor_none(), k,
-                    1.0f / (float)m);
+    q->op->policy_loss(q, tensor_2(stats, DTYPE_F32, m, STATS), plan_output_gradient(p->learner, "policy"),
+                       plan_output_gradient(p->learner, "value"), plan_output(p->learner, "policy"),
+                       plan_output(p->learner, "value"), p->device_actions, p->device_log_probs,
+                       p->device_advantages, p->device_returns, p->device_values, tensor_none(),
+                       (struct choices){1, {p->envs.spec.choices[0]}}, k, 1.0f / (float)m);
     plan_backward(p->learner, m);
     optimiser_step(p->optimiser, (double)run->iteration);
 }

@@ -294,10 +294,11 @@ static void loss_log_softmax_backward(struct bench_ops *b) {
 static void loss_squared_error(struct bench_ops *b) {
     b->queue->op->squared_error(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), 1.0f);
 }
-static void loss_ppo(struct bench_ops *b) {
-    static const struct ppo_constants constants = {0.2f, 0.2f, 0.5f, 0.01f};
-    b->queue->op->ppo_loss(b->queue, b->t[4], b->t[0], b->t[5], b->t[1], b->t[6], b->t[7], b->t[3], b->t[3],
-                           b->t[3], b->t[3], tensor_none(), constants, 1.0f);
+static void loss_policy(struct bench_ops *b) {
+    static const struct policy_constants constants = {SURROGATE_CLIP, 0.2f, 0.0f, 0.2f, 0.5f, 0.01f};
+    b->queue->op->policy_loss(b->queue, b->t[4], b->t[0], b->t[5], b->t[1], b->t[6], b->t[7], b->t[3],
+                              b->t[3], b->t[3], b->t[3], tensor_none(), (struct choices){1, {b->c->c}},
+                              constants, 1.0f);
 }
 static void loss_cross_entropy(struct bench_ops *b) {
     b->queue->op->cross_entropy(b->queue, b->t[3], b->t[0], b->t[1], b->t[2], tensor_none(), tensor_none(),
@@ -320,7 +321,7 @@ static void bench_loss(struct bench_ops *b) {
     figures(b, "log_softmax_forward", 0.0, 2.0 * bytes, loss_log_softmax);
     figures(b, "log_softmax_backward", 0.0, 3.0 * bytes, loss_log_softmax_backward);
     figures(b, "squared_error", 0.0, 3.0 * bytes, loss_squared_error);
-    figures(b, "ppo_loss", 0.0, 2.0 * bytes + 12.0 * column, loss_ppo);
+    figures(b, "policy_loss", 0.0, 2.0 * bytes + 12.0 * column, loss_policy);
     figures(b, "cross_entropy", 0.0, 3.0 * bytes, loss_cross_entropy);
 }
 

@@ -211,24 +211,6 @@ static inline void check_loss(const char *op, struct tensor loss, struct tensor 
     if (tensor_is(dx)) check_rows(op, dx, x);
 }
 
-static inline void check_ppo_loss(struct tensor stats, struct tensor dx, struct tensor dv, struct tensor x,
-                                  struct tensor v, struct tensor action, struct tensor old_log_prob,
-                                  struct tensor advantage, struct tensor ret, struct tensor old_value,
-                                  struct tensor mask, struct ppo_constants k) {
-    const char *op = "ppo_loss";
-    const int rows = x.dims[0];
-    check_softmax(op, dx, x, mask);
-    check_vector(op, dv, rows, x);
-    check_vector(op, v, rows, x);
-    check_vector(op, stats, 5 * rows, x);
-    check_vector(op, action, rows, x);
-    check_dtype(op, action, DTYPE_I32);
-    check_vector(op, old_log_prob, rows, x);
-    check_vector(op, advantage, rows, x);
-    check_vector(op, ret, rows, x);
-    if (k.value_clip > 0.0f) check_vector(op, old_value, rows, x);
-}
-
 /* ---- optimisers -------------------------------------------------------------------------------------------
  */
 

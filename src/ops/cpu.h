@@ -53,6 +53,10 @@ void *cpu_shared_scratch(struct queue *q, enum cpu_shared which, size_t bytes);
 #define IVDEP _Pragma("GCC ivdep")
 #endif
 
+/* p = softmax(x) of n values under the mask (NULL: none); zeros where it allows nothing. Returns log sum exp.
+ */
+float cpu_row_softmax(float *p, const float *x, const uint8_t *mask, int n);
+
 /* ---- elements in blocks -----------------------------------------------------------------------------------
  */
 

@@ -45,6 +45,22 @@ static float row_exp(float *e, const float *x, const uint8_t *mask, int n) {
     return max;
 }
 
+float cpu_row_softmax(float *p, const float *x, const uint8_t *mask, int n) {
+    for (int i = 0; i < n; i++)
+        p[i] = mask && !mask[i] ? -INFINITY : x[i];
+    float max = cpu_max(p, n);
+    if (max == -INFINITY) {
+        memset(p, 0, (size_t)n * sizeof *p);
+        return 0.0f;
+    }
+    for (int i = 0; i < n; i++)
+        p[i] = mask && !mask[i] ? 0.0f : cpu_exp(x[i] - max);
+    float sum = cpu_sum(p, n), factor = 1.0f / sum;
+    for (int i = 0; i < n; i++)
+        p[i] *= factor;
+    return max + logf(sum);
+}
+
 static void softmax_forward_piece(void *context, int piece) {
     const struct softmax_context *c = context;
     const int end = (piece + 1) * c->grain < c->rows ? (piece + 1) * c->grain : c->rows, n = c->width;

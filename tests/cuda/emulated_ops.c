@@ -167,7 +167,7 @@ static size_t special_run(struct queue *q, float *out) {
     }
     struct tensor tx = tensor_2(x, DTYPE_F32, ROWS, WIDTH), tt = tensor_2(t, DTYPE_F32, ROWS, WIDTH);
     struct tensor tr = tensor_1(row, DTYPE_F32, ROWS), to = tensor_1(ones, DTYPE_F32, ROWS);
-    const struct ppo_constants k = {0.2f, 0.0f, 0.5f, 0.01f};
+    const struct policy_constants k = {SURROGATE_CLIP, 0.2f, 0.0f, 0.0f, 0.5f, 0.01f};
     for (int masked = 0; masked < 2; masked++) {
         struct tensor tm = masked ? tensor_2(mask, DTYPE_U8, ROWS, WIDTH) : tensor_none();
         struct tensor p = next(&at), l = next(&at), stats = next(&at), dx = next(&at);
@@ -178,8 +178,8 @@ static size_t special_run(struct queue *q, float *out) {
         q->op->cross_entropy(q, tr, next(&at), tx, tt, tm, tensor_none(), 1.0f);
         memcpy(at, row, sizeof row);
         at += ROWS;
-        q->op->ppo_loss(q, stats, dx, tr, tx, to, tensor_1(actions, DTYPE_I32, ROWS), to, to, to,
-                        tensor_none(), tm, k, 1.0f);
+        q->op->policy_loss(q, stats, dx, tr, tx, to, tensor_1(actions, DTYPE_I32, ROWS), to, to, to,
+                           tensor_none(), tm, (struct choices){1, {WIDTH}}, k, 1.0f);
     }
     q->op->activation_forward(q, next(&at), tx, ACTIVATION_RELU);
     q->op->activation_backward(q, next(&at), tt, tx, ACTIVATION_RELU, false);
