@@ -163,16 +163,18 @@ struct optimiser;
 enum status optimiser_create(struct net *net, struct queue *q, const struct optimiser_config *config,
                              struct optimiser **out) MUST_USE;
 void optimiser_free(struct optimiser *o);
-/* One step from the net's gradients, which are then zeroed. `at` is the counter the schedule runs on. */
+/* One step from the net's gradients, which are then zeroed. `at` is the counter the schedule runs on. Waits
+ * for nothing (but once in many steps, where nobody asks for the norm); where the gradient is not finite,
+ * weights and state are left as they were. */
 void optimiser_step(struct optimiser *o, double at);
-/* Global gradient norm of the last step before clipping (waits). STATUS_NUMERIC if it is not finite: the
- * weights were then left as they were. */
+/* Global gradient norm of the last step before clipping (waits). STATUS_NUMERIC, which names the first such
+ * step, if that of any step since the last call was not finite. */
 enum status optimiser_norm(struct optimiser *o, float *norm) MUST_USE;
 /* State for checkpoints: named slabs as long as net_weights, and the step counter. */
 int optimiser_slabs(const struct optimiser *o);
 const char *optimiser_slab_name(const struct optimiser *o, int i); /* "momentum", "m", "v" */
 struct tensor optimiser_slab(struct optimiser *o, int i);
-int64_t optimiser_steps(const struct optimiser *o);
+int64_t optimiser_steps(const struct optimiser *o); /* exact after optimiser_norm */
 void optimiser_set_steps(struct optimiser *o, int64_t steps);
 
 #endif

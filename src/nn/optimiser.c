@@ -1,5 +1,8 @@
 /* Optimisers: one pass over each range of parameters with equal flags. What changes from step to step lies in
- * device memory (`hyper`), one set for parameters that decay and one for the rest. */
+ * device memory (`hyper`), one set for parameters that decay and one for the rest.
+ *
+ * A step never waits for the device: the sum of the squared gradient scales it there (see clip_scale), and
+ * goes into a place of its own, which is looked at when the norm is asked for. */
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +19,11 @@ struct range {
     bool decays;
 };
 
+enum {
+    HYPER_STRIDE = 16,
+    SUMS = 1024, /* steps between two looks at their sums, at most */
+};
+
 struct optimiser {
     struct net *net;
     struct queue *queue;
@@ -26,19 +34,20 @@ struct optimiser {
     int slab_count;
     struct range ranges[2];
     int range_count;
-    float host[2][HYPER_COUNT]; /* what goes into `hyper` next: without and with decay */
-    float *hyper;               /* device: [2][HYPER_STRIDE], then the sum of squares */
-    float norm;
+    float host[2][HYPER_STRIDE]; /* what goes into `hyper` next: without and with decay */
+    float *hyper;                /* device: [2][HYPER_STRIDE], then [SUMS] sums of squares */
+    int unread;                  /* steps, the last ones, whose sums have not been looked at */
+    float norm;                  /* of the last step that was looked at */
+    int64_t broken;              /* the first step whose gradient was not finite, until it is told; 0: none */
 };
-
-enum { HYPER_STRIDE = 16 };
 
 static struct tensor hyper_tensor(struct optimiser *o, bool decays) {
     return tensor_1(o->hyper + (decays ? HYPER_STRIDE : 0), DTYPE_F32, HYPER_COUNT);
 }
 
-static struct tensor sum_tensor(struct optimiser *o) {
-    return tensor_1(o->hyper + 2 * HYPER_STRIDE, DTYPE_F32, 1);
+/* The sums of `count` steps, of which the last one's comes last. */
+static struct tensor sums_tensor(struct optimiser *o, int count) {
+    return tensor_1(o->hyper + 2 * HYPER_STRIDE + o->unread - count, DTYPE_F32, count);
 }
 
 /* The slabs' trainable front is what decays, then what does not (see net_commit). */
@@ -72,7 +81,7 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
     o->slab_count = kind == OPTIMISER_SGD ? 1 : 2;
     for (int i = 0; i < o->slab_count; i++)
         o->slabs[i] = device_alloc(net->device, net->weight_count * sizeof(float));
-    o->hyper = device_alloc(net->device, (2 * HYPER_STRIDE + 1) * sizeof(float));
+    o->hyper = device_alloc(net->device, (2 * HYPER_STRIDE + SUMS) * sizeof(float));
     ranges_find(o);
     return STATUS_OK;
 }
@@ -97,9 +106,8 @@ static void hyper_upload(struct optimiser *o, double at) {
         h[HYPER_EPSILON] = c->epsilon;
         h[HYPER_CORRECTION1] = (float)(1.0 - pow((double)c->beta1, (double)o->steps));
         h[HYPER_CORRECTION2] = (float)(1.0 - pow((double)c->beta2, (double)o->steps));
-        h[HYPER_SCALE] = 1.0f;
-        queue_upload(o->queue, hyper_tensor(o, decays), h);
     }
+    queue_upload(o->queue, tensor_2(o->hyper, DTYPE_F32, 2, HYPER_STRIDE), o->host);
 }
 
 static struct tensor range_of(float *slab, struct range r) {
@@ -110,7 +118,7 @@ static void range_step(struct optimiser *o, struct range r) {
     struct queue *q = o->queue;
     struct net *net = o->net;
     struct tensor hyper = hyper_tensor(o, r.decays);
-    if (o->config.clip > 0.0f) q->op->clip_scale(q, hyper, sum_tensor(o), o->config.clip);
+    q->op->clip_scale(q, hyper, sums_tensor(o, 1), o->config.clip);
     if (o->kind == OPTIMISER_SGD)
         q->op->sgd_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(net->gradients, r),
                         hyper);
@@ -119,30 +127,47 @@ static void range_step(struct optimiser *o, struct range r) {
                          range_of(net->gradients, r), hyper, o->kind == OPTIMISER_ADAMW);
 }
 
+/* Looks at the sums of the steps since the last look (waits). Steps that were not finite changed nothing, and
+ * count no more from here on. */
+static void sums_read(struct optimiser *o) {
+    float sums[SUMS];
+    int64_t first = o->steps - o->unread + 1;
+    if (o->unread == 0) return;
+    queue_download(o->queue, sums, sums_tensor(o, o->unread));
+    for (int i = 0; i < o->unread; i++) {
+        o->norm = sqrtf(sums[i]);
+        if (isfinite(o->norm)) continue;
+        if (!o->broken) o->broken = first + i;
+        o->steps--;
+    }
+    o->unread = 0;
+}
+
 void optimiser_step(struct optimiser *o, double at) {
     struct net *net = o->net;
     struct queue *q = o->queue;
-    float sum = 0.0f;
-    q->op->sum_squares(q, sum_tensor(o), tensor_1(net->gradients, DTYPE_F32, (int)net->trainable_count));
-    queue_download(q, &sum, sum_tensor(o));
-    o->norm = sqrtf(sum);
-    if (isfinite(o->norm)) {
-        o->steps++;
-        hyper_upload(o, at);
-        for (int i = 0; i < o->range_count; i++)
-            range_step(o, o->ranges[i]);
-        net->weights_version = version_new();
-    }
+    if (o->unread == SUMS) sums_read(o);
+    o->unread++;
+    o->steps++;
+    hyper_upload(o, at);
+    q->op->sum_squares(q, sums_tensor(o, 1), tensor_1(net->gradients, DTYPE_F32, (int)net->trainable_count));
+    for (int i = 0; i < o->range_count; i++)
+        range_step(o, o->ranges[i]);
+    net->weights_version = version_new();
     net_zero_gradients(net, q);
 }
 
 enum status optimiser_norm(struct optimiser *o, float *norm) {
+    TRY(queue_wait(o->queue));
+    sums_read(o);
     *norm = o->norm;
-    if (isfinite(o->norm)) return STATUS_OK;
+    int64_t broken = o->broken;
+    o->broken = 0;
+    if (!broken) return STATUS_OK;
     return status_fail(
         STATUS_NUMERIC,
         "net %s: the gradient is not finite at optimiser step %lld: lower the learning rate, or clip",
-        o->net->name, (long long)o->steps + 1);
+        o->net->name, (long long)broken);
 }
 
 int optimiser_slabs(const struct optimiser *o) {

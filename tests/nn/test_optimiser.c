@@ -152,6 +152,70 @@ static void a_gradient_that_is_not_finite_leaves_the_weights(void **state) {
     bed_close(&bed);
 }
 
+static void the_first_step_that_was_not_finite_is_told_once(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_small(bed.device);
+    struct optimiser_config config = config_of("sgd");
+    struct optimiser *o;
+    float norm;
+    assert_ok(optimiser_create(net, bed.queue, &config, &o));
+    for (int t = 1; t <= 3000; t++) { /* more than are looked at together */
+        gradients_fill(net, t % 4);
+        if (t == 7 || t == 9) ((float *)net_gradients(net).data)[3] = NAN;
+        optimiser_step(o, t);
+    }
+    assert_fails(optimiser_norm(o, &norm), STATUS_NUMERIC, "not finite at optimiser step 7:");
+    assert_true(isfinite(norm));
+    assert_int_equal(optimiser_steps(o), 2998);
+    assert_ok(optimiser_norm(o, &norm));
+    optimiser_free(o);
+    net_free(net);
+    bed_close(&bed);
+}
+
+static int waits;
+static void (*cpu_download)(struct queue *q, void *host, const void *device_memory, size_t bytes);
+
+static void counted_download(struct queue *q, void *host, const void *device_memory, size_t bytes) {
+    waits++;
+    cpu_download(q, host, device_memory, bytes);
+}
+static enum status counted_wait(struct queue *q) {
+    (void)q;
+    waits++;
+    return STATUS_OK;
+}
+
+static void a_step_waits_for_nothing(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_small(bed.device);
+    struct optimiser_config config = config_of("adam");
+    config.clip = 1;
+    struct optimiser *o;
+    float norm;
+    assert_ok(optimiser_create(net, bed.queue, &config, &o));
+    const struct backend *cpu = bed.device->backend;
+    struct backend counted = *cpu;
+    cpu_download = cpu->download;
+    counted.download = counted_download;
+    counted.wait = counted_wait;
+    bed.device->backend = &counted;
+    waits = 0;
+    for (int t = 1; t <= 50; t++) {
+        gradients_fill(net, t);
+        optimiser_step(o, t);
+    }
+    assert_int_equal(waits, 0);
+    assert_ok(optimiser_norm(o, &norm));
+    assert_in_range(waits, 1, 2);
+    bed.device->backend = cpu;
+    optimiser_free(o);
+    net_free(net);
+    bed_close(&bed);
+}
+
 /* Saving weights, slabs and steps and taking them up again changes nothing. */
 static void an_optimiser_is_taken_up_from_its_slabs(void **state) {
     (void)state;
@@ -202,6 +266,8 @@ int main(void) {
         cmocka_unit_test(adamw_follows_its_formula),
         cmocka_unit_test(gradients_are_clipped_by_their_global_norm),
         cmocka_unit_test(a_gradient_that_is_not_finite_leaves_the_weights),
+        cmocka_unit_test(the_first_step_that_was_not_finite_is_told_once),
+        cmocka_unit_test(a_step_waits_for_nothing),
         cmocka_unit_test(an_optimiser_is_taken_up_from_its_slabs),
         cmocka_unit_test(an_unknown_optimiser_is_refused),
     };
