@@ -72,16 +72,19 @@ struct alphazero {
     double credit;       /* learning steps that positions have paid for and that are not done yet */
     int64_t gate_passes; /* gatekeeper matches won */
 
-    /* one learning batch: host staging [batch, ...], device targets, losses [batch] */
+    /* one learning batch: host staging [batch, ...], device targets; losses of LOSS_STEPS batches */
     struct window_sample *samples;
     float *planes, *policy, *value, *losses;
-    struct tensor device_policy, device_value, policy_loss, value_loss;
+    struct tensor device_policy, device_value, policy_losses, value_losses;
     uint8_t *scratch; /* a position for each worker */
     struct selfplay_stats before;
     bool full_said; /* that trees are too small */
 };
 
-enum { ENCODE_SLICE = 16 };
+enum {
+    ENCODE_SLICE = 16,
+    LOSS_STEPS = 64, /* learning steps whose losses stay on the device until they are read together */
+};
 
 static void alphazero_bind(void *self, struct config *c) {
     struct alphazero *a = self;
@@ -106,13 +109,13 @@ static void alphazero_open_batch(struct alphazero *a, struct run *run) {
     a->planes = MEM_NEW(float, batch *board);
     a->policy = MEM_NEW(float, batch *(size_t)actions);
     a->value = MEM_NEW(float, batch);
-    a->losses = MEM_NEW(float, batch);
+    a->losses = MEM_NEW(float, LOSS_STEPS *batch);
     a->scratch = mem_alloc((size_t)pool_threads(run->pool), a->game->position_bytes);
     a->device_policy =
         tensor_2(device_alloc(run->device, batch * (size_t)actions * 4), DTYPE_F32, n, actions);
     a->device_value = tensor_2(device_alloc(run->device, batch * 4), DTYPE_F32, n, 1);
-    a->policy_loss = tensor_1(device_alloc(run->device, batch * 4), DTYPE_F32, n);
-    a->value_loss = tensor_1(device_alloc(run->device, batch * 4), DTYPE_F32, n);
+    a->policy_losses = tensor_2(device_alloc(run->device, LOSS_STEPS * batch * 4), DTYPE_F32, LOSS_STEPS, n);
+    a->value_losses = tensor_2(device_alloc(run->device, LOSS_STEPS * batch * 4), DTYPE_F32, LOSS_STEPS, n);
 }
 
 static enum status alphazero_open(void *self, struct run *run) {
@@ -194,9 +197,15 @@ static void encode_slice(void *context, int slice) {
                       &a->value[i]);
 }
 
+/* Row `i` of losses [LOSS_STEPS, batch]. */
+static struct tensor losses_row(struct tensor losses, int i) {
+    int n = losses.dims[1];
+    return tensor_1((float *)losses.data + (size_t)i * (size_t)n, DTYPE_F32, n);
+}
+
 /* loss = cross-entropy(policy, visits) + value_weight (v - z)^2, mean over the batch; L2 is the optimiser's.
- */
-static void learn_step(struct alphazero *a, struct run *run) {
+ * The losses go to `row`. Nothing waits for the device. */
+static void learn_step(struct alphazero *a, struct run *run, int row) {
     struct queue *q = run->queue;
     int n = a->config.batch;
     for (int i = 0; i < n; i++)
@@ -206,22 +215,14 @@ static void learn_step(struct alphazero *a, struct run *run) {
     queue_upload(q, a->device_policy, a->policy);
     queue_upload(q, a->device_value, a->value);
     plan_forward(a->plan, n);
-    q->op->cross_entropy(q, a->policy_loss, plan_output_gradient(a->plan, "policy"),
+    q->op->cross_entropy(q, losses_row(a->policy_losses, row), plan_output_gradient(a->plan, "policy"),
                          plan_output(a->plan, "policy"), a->device_policy, tensor_none(), tensor_none(),
                          1.0f / (float)n);
-    q->op->squared_error(q, a->value_loss, plan_output_gradient(a->plan, "value"),
+    q->op->squared_error(q, losses_row(a->value_losses, row), plan_output_gradient(a->plan, "value"),
                          plan_output(a->plan, "value"), a->device_value, tensor_none(),
                          a->config.value_weight / (float)n);
     plan_backward(a->plan, n);
     optimiser_step(a->optimiser, (double)run->iteration);
-}
-
-static double mean_of(struct alphazero *a, struct queue *q, struct tensor losses) {
-    queue_download(q, a->losses, losses);
-    double sum = 0;
-    for (int i = 0; i < a->config.batch; i++)
-        sum += (double)a->losses[i];
-    return sum / a->config.batch;
 }
 
 struct learn_figures {
@@ -230,14 +231,31 @@ struct learn_figures {
     double iteration_seconds; /* all of the iteration, self-play included */
 };
 
+/* Adds the mean of each of the first `rows` rows to *to (waits). */
+static void means_add(struct alphazero *a, struct queue *q, struct tensor losses, int rows, double *to) {
+    const float *row = a->losses;
+    if (rows > 0) queue_download(q, a->losses, tensor_head(losses, rows));
+    for (int i = 0; i < rows; i++, row += a->config.batch) {
+        double sum = 0;
+        for (int k = 0; k < a->config.batch; k++)
+            sum += (double)row[k];
+        *to += sum / a->config.batch;
+    }
+}
+
+static void losses_read(struct alphazero *a, struct queue *q, int rows, struct learn_figures *f) {
+    means_add(a, q, a->policy_losses, rows, &f->policy_loss);
+    means_add(a, q, a->value_losses, rows, &f->value_loss);
+}
+
 static enum status learn(struct alphazero *a, struct run *run, struct learn_figures *f) {
     double start = clock_now();
     if (a->window.total_games >= a->config.start_games && a->window.count > 0) {
         for (; a->credit >= 1; a->credit -= 1, f->steps++) {
-            learn_step(a, run);
-            f->policy_loss += mean_of(a, run->queue, a->policy_loss);
-            f->value_loss += mean_of(a, run->queue, a->value_loss);
+            learn_step(a, run, f->steps % LOSS_STEPS);
+            if ((f->steps + 1) % LOSS_STEPS == 0) losses_read(a, run->queue, LOSS_STEPS, f);
         }
+        losses_read(a, run->queue, f->steps % LOSS_STEPS, f);
     }
     if (f->steps > 0) {
         float norm;
@@ -473,8 +491,8 @@ static void alphazero_close(void *self) {
     if (d && a->scratch) {
         device_release(d, a->device_policy.data);
         device_release(d, a->device_value.data);
-        device_release(d, a->policy_loss.data);
-        device_release(d, a->value_loss.data);
+        device_release(d, a->policy_losses.data);
+        device_release(d, a->value_losses.data);
     }
     mem_free(a->samples);
     mem_free(a->planes);
