@@ -8,8 +8,6 @@
 
 #include "tengen/mem.h"
 
-enum { STAGE_BYTES = 4 << 20 };
-
 static const struct ops cuda_ops = {
 #define OP(name, parameters, names) .name = cuda_##name,
 #include "tengen/ops.def"
@@ -144,10 +142,7 @@ static void cuda_queue_close(struct queue *q) {
     cuda_copies_free(state);
     for (int i = 0; i < PLACE_COUNT; i++)
         cudaFree(state->scratch[i].data);
-    for (int i = 0; i < STAGES; i++) {
-        cudaFreeHost(state->stages[i].data);
-        if (state->stages[i].free) cudaEventDestroy(state->stages[i].free);
-    }
+    staging_close(&state->staging);
     if (state->cudnn) cudnnDestroy(state->cudnn);
     if (state->cublas) cublasLtDestroy(state->cublas);
     if (state->stream) cudaStreamDestroy(state->stream);
@@ -156,14 +151,9 @@ static void cuda_queue_close(struct queue *q) {
 
 static bool queue_make(struct queue *q) {
     struct cuda_queue *state = cuda_state(q);
-    if (!cuda_ok(q, cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "stream")) return false;
-    for (int i = 0; i < STAGES; i++) {
-        struct cuda_stage *stage = &state->stages[i];
-        if (!cuda_ok(q, cudaHostAlloc(&stage->data, STAGE_BYTES, cudaHostAllocDefault), "pinned memory") ||
-            !cuda_ok(q, cudaEventCreateWithFlags(&stage->free, cudaEventDisableTiming), "event"))
-            return false;
-    }
-    return cudnn_ok(q, cudnnCreate(&state->cudnn), "opening cuDNN") &&
+    return cuda_ok(q, cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "stream") &&
+           cuda_ok(q, staging_open(&state->staging), "events of uploads") &&
+           cudnn_ok(q, cudnnCreate(&state->cudnn), "opening cuDNN") &&
            cudnn_ok(q, cudnnSetStream(state->cudnn, state->stream), "cuDNN's stream") &&
            cublas_ok(q, cublasLtCreate(&state->cublas), "opening cuBLASLt");
 }
@@ -201,24 +191,9 @@ void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes) {
 /* ---- copies, and waiting ----------------------------------------------------------------------------------
  */
 
-/* Through pinned memory, two pieces in turn: the caller's memory is free on return, and nobody waits for the
- * device unless both pieces are under way. */
 static void cuda_upload(struct queue *q, void *device_memory, const void *host, size_t bytes) {
-    struct cuda_queue *state = cuda_state(q);
     cudaStream_t stream = cuda_stream(q);
-    for (size_t at = 0; at < bytes; at += STAGE_BYTES) {
-        struct cuda_stage *stage = &state->stages[state->stage];
-        size_t n = bytes - at < STAGE_BYTES ? bytes - at : STAGE_BYTES;
-        state->stage = (state->stage + 1) % STAGES;
-        if (!cuda_ok(q, cudaEventSynchronize(stage->free), "upload")) return;
-        memcpy(stage->data, (const char *)host + at, n);
-        if (!cuda_ok(
-                q,
-                cudaMemcpyAsync((char *)device_memory + at, stage->data, n, cudaMemcpyHostToDevice, stream),
-                "upload") ||
-            !cuda_ok(q, cudaEventRecord(stage->free, stream), "upload"))
-            return;
-    }
+    cuda_ok(q, staging_upload(&cuda_state(q)->staging, stream, device_memory, host, bytes), "upload");
 }
 
 static void cuda_download(struct queue *q, void *host, const void *device_memory, size_t bytes) {

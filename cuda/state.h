@@ -15,6 +15,7 @@
 #include <cudnn.h>
 
 #include "cuda/queue.h"
+#include "cuda/staging.h"
 #include "tengen/status.h"
 
 /* Behind device.state. */
@@ -27,7 +28,7 @@ struct cuda_copy;   /* weights.c: bf16 working copies of parameters */
 struct conv_plan;   /* conv.c: descriptors and algorithm of a convolution */
 struct matrix_plan; /* linear.c: the same of a matrix product */
 
-enum { PLAN_BUCKETS = 512, STAGES = 2 };
+enum { PLAN_BUCKETS = 512 };
 
 /* Behind queue.state. */
 struct cuda_queue {
@@ -39,11 +40,7 @@ struct cuda_queue {
         void *data;
         size_t size;
     } scratch[PLACE_COUNT];
-    struct cuda_stage { /* pinned memory that uploads go through, so that they do not wait */
-        void *data;
-        cudaEvent_t free; /* passed when the copy out of it is done */
-    } stages[STAGES];
-    int stage;
+    struct staging staging;
     struct cuda_copy *copies;
     unsigned long long copies_releases; /* the device's count that the copies belong to */
     struct conv_plan *conv_plans[PLAN_BUCKETS];

@@ -71,6 +71,9 @@ foreach(source ${test_sources})
     target_compile_definitions(${name} PRIVATE TENGEN_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
         TENGEN_BUILD_DIR="${CMAKE_BINARY_DIR}")
     target_link_libraries(${name} PRIVATE tengen_${room} tengen::cmocka)
+    if(tengen_has_cuda AND folder MATCHES "/cuda$") # headers only: the runtime is the test's own
+        target_include_directories(${name} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+    endif()
     if(name MATCHES "^emulated_")
         target_link_libraries(${name} PRIVATE tengen_cuda_emulated)
     endif()
