@@ -161,8 +161,6 @@ static bool queue_make(struct queue *q) {
 static enum status cuda_queue_open(struct queue *q, int threads) {
     (void)threads;
     struct cuda_queue *state = MEM_NEW(struct cuda_queue, 1);
-    const char *tf32 = getenv("TENGEN_TF32");
-    state->tf32 = tf32 && strcmp(tf32, "1") == 0;
     q->state = state;
     device_bind(q->device->index);
     if (queue_make(q)) return STATUS_OK;

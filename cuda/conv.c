@@ -3,11 +3,12 @@
  * Bound by operations: 2 N OH OW O KH KW C each.
  *
  * Forward is one call of cuDNN where it fuses (a bias, ReLU or nothing, a residual that is not the output
- * itself); what it refuses is a plain convolution and cuda_epilogue(). F32 is exact F32 unless TENGEN_TF32=1.
- * BF16 adds in F32. The gradient of weights must come out in F32, which this interface of cuDNN does not do
- * from BF16: x and dy are converted to F32 and multiplied as TF32, in which every BF16 number is exact, so
- * only speed is lost. Algorithms are the first that cuDNN's heuristics name and that are deterministic (a
- * warning says so where none is); one that refuses its work when it is run gives way to the next. */
+ * itself); what it refuses is a plain convolution and cuda_epilogue(). F32 is exact F32 unless the queue
+ * allows TF32. BF16 adds in F32. The gradient of weights must come out in F32, which this interface of cuDNN
+ * does not do from BF16: x and dy are converted to F32 and multiplied as TF32, in which every BF16 number is
+ * exact, so only speed is lost. Algorithms are the first that cuDNN's heuristics name and that are
+ * deterministic (a warning says so where none is); one that refuses its work when it is run gives way to the
+ * next. */
 #include "cuda/state.h"
 
 #include <string.h>
@@ -274,7 +275,7 @@ void cuda_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct
         conv_forward_by_f32(q, y, x, w, b, r, conv, act);
         return;
     }
-    struct conv_plan *p = conv_plan(q, PASS_FORWARD, x, w, y, conv, cuda_state(q)->tf32);
+    struct conv_plan *p = conv_plan(q, PASS_FORWARD, x, w, y, conv, q->tf32);
     if (!p) return;
     struct tensor weights = cuda_parameter(q, w, x.dtype, PLACE_WEIGHTS);
     const bool in_place = tensor_is(r) && r.data == y.data;
@@ -297,7 +298,7 @@ void cuda_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy
         cuda_scale(q, dx, dx32, 1.0f, add);
         return;
     }
-    struct conv_plan *p = conv_plan(q, PASS_DATA, dx, w, dy, conv, cuda_state(q)->tf32);
+    struct conv_plan *p = conv_plan(q, PASS_DATA, dx, w, dy, conv, q->tf32);
     if (!p) return;
     struct tensor weights = cuda_parameter(q, w, dx.dtype, PLACE_WEIGHTS);
     conv_run(q, p, dx.data, weights.data, dy.data, add ? 1.0f : 0.0f, "conv_backward_data");
@@ -310,6 +311,6 @@ void cuda_conv_backward_weights(struct queue *q, struct tensor dw, struct tensor
     const bool exact = x.dtype == DTYPE_BF16; /* in TF32 */
     x = cuda_convert(q, x, DTYPE_F32, PLACE_X);
     dy = cuda_convert(q, dy, DTYPE_F32, PLACE_GRADIENT);
-    struct conv_plan *p = conv_plan(q, PASS_WEIGHTS, x, dw, dy, conv, exact || cuda_state(q)->tf32);
+    struct conv_plan *p = conv_plan(q, PASS_WEIGHTS, x, dw, dy, conv, exact || q->tf32);
     if (p) conv_run(q, p, x.data, dw.data, dy.data, 1.0f, "conv_backward_weights");
 }

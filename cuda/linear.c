@@ -142,7 +142,7 @@ static void matrix_run(struct queue *q, struct matrix_key *key, struct tensor a,
     cudaStream_t stream = cuda_stream(q);
     key->in = a.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F;
     key->out = d.dtype == DTYPE_BF16 ? CUDA_R_16BF : CUDA_R_32F;
-    key->tf32 = state->tf32 && a.dtype == DTYPE_F32;
+    key->tf32 = q->tf32 && a.dtype == DTYPE_F32;
     key->alignment[0] = alignment_of(a.data);
     key->alignment[1] = alignment_of(b.data);
     key->alignment[2] = key->alignment[3] = alignment_of(d.data);

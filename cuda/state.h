@@ -35,7 +35,6 @@ struct cuda_queue {
     cudaStream_t stream;
     cudnnHandle_t cudnn;
     cublasLtHandle_t cublas;
-    bool tf32; /* TENGEN_TF32=1: F32 products may round their factors to 10 bits */
     struct cuda_memory {
         void *data;
         size_t size;

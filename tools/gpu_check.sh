@@ -5,7 +5,7 @@
 #   memcheck    compute-sanitizer's tools on the operations with own kernels
 #   racecheck
 #   initcheck
-#   check       tengen check: whole networks layer by layer, in both precisions
+#   check       tengen check: whole networks layer by layer, in every precision
 #   bench       tengen bench ops --device cuda --json, into benchmarks/results/
 # and prints one table. Needs no network. cuDNN and NCCL come from CUDNN_ROOT and NCCL_ROOT, from Python's nvidia
 # packages, or from where the toolkit is. Exits with 1 if anything failed, with 77 where there is no GPU.
@@ -88,7 +88,7 @@ for tool in memcheck racecheck initcheck; do
 done
 
 for network in models/go7.h5 resnet nature_cnn alphago_policy; do
-    for precision in f32 bf16; do
+    for precision in f32 tf32 bf16; do
         if "$folder/tengen" check "$network" --device cuda --precision $precision >"$logs/check" 2>&1; then
             note check passed "$(head -1 "$logs/check")"
         else

@@ -12,6 +12,7 @@
 #ifndef TENGEN_DEVICE_H
 #define TENGEN_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tengen/status.h"
@@ -42,6 +43,7 @@ struct queue {
     struct device *device;
     struct pool *pool; /* CPU: NULL for one thread */
     void *state;       /* the back end's own: stream, workspace, scratch */
+    bool tf32;         /* F32 products may round their factors to 10 bits (TF32); plans say so */
 };
 
 /* What a back end provides; devices and queues go through it. */

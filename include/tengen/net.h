@@ -119,11 +119,15 @@ void net_print(const struct net *net, FILE *out);
 /* ---- plans ----------------------------------------------------------------------------------------------
  */
 enum plan_mode { PLAN_INFER, PLAN_TRAIN };
-enum precision {
-    PRECISION_F32,
-    PRECISION_BF16,
-    PRECISION_AUTO
-}; /* AUTO: BF16 where the device is faster in it */
+/* Of activations; weights are always F32. TF32 stores F32, and products on a GPU round their factors to 10
+ * bits; on a CPU it is F32. AUTO: BF16 where the device is faster in it. */
+enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16, PRECISION_AUTO };
+
+/* "f32", "tf32", "bf16", "auto", as users write them. */
+const char *precision_name(enum precision precision);
+enum status precision_parse(const char *text, enum precision *out) MUST_USE;
+/* What a device makes of it: F32, TF32 or BF16. */
+enum precision precision_choose(const struct device *device, enum precision wanted);
 
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
                         int max_batch, struct plan **out) MUST_USE;

@@ -37,9 +37,6 @@ struct player_options {
     double start_seconds;     /* limit for its answers until a game stands ready; 0: 60 s */
 };
 
-/* "auto", "f32" or "bf16" of a command line. */
-enum status player_precision(const char *text, enum precision *out) MUST_USE;
-
 /* Uniform over legal moves that do not fill own eyes only where `gentle`, else over all legal moves. */
 enum status player_random(uint64_t seed, bool gentle, struct player *out) MUST_USE;
 /* A network with an evaluator of its own, so that several players of one net can think at the same time;

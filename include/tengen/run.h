@@ -21,7 +21,8 @@
     F(S, long, seed, 1, 0, 9e15, "of everything random")                                                     \
     F(S, int, threads, 0, 0, 4096, "CPU threads; 0: all usable cores")                                       \
     F(S, string, device, "auto", 0, 0, "auto, cpu, cuda or cuda:N")                                          \
-    F(S, choice, precision, "auto", 0, 0, "auto | f32 | bf16; of activations (weights are always f32)")      \
+    F(S, choice, precision, "auto", 0, 0,                                                                    \
+      "auto | f32 | tf32 | bf16; of activations (weights are always f32)")                                   \
     F(S, long, iterations, 100, 0, 1e12, "how long to train; resume with more to go on")                     \
     F(S, float, minutes, 0, 0, 1e6, "stop and save after so many minutes of this process; 0: no limit")      \
     F(S, float, checkpoint_minutes, 5, 0, 1e6, "save at least this often")                                   \

@@ -64,22 +64,22 @@ static enum status measure(const struct net_bench *b, int batch, bool train) {
     TRY(plan_create(b->net, b->queue, train ? PLAN_TRAIN : PLAN_INFER, b->precision, batch, &plan));
     double seconds;
     enum status s = best_seconds(b, plan, batch, train, &seconds);
-    bool bf16 = plan_precision(plan) == PRECISION_BF16;
+    const enum precision precision = plan_precision(plan);
     plan_free(plan);
     if (s != STATUS_OK) return s;
-    const char *mode = train ? "train" : "infer", *precision = bf16 ? "bf16" : "f32";
+    const char *mode = train ? "train" : "infer", *type = precision_name(precision);
     /* The backward pass does two products for one. */
     double rate = net_flops(b->net) * batch * (train ? 3 : 1) / seconds;
     report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode,
-                 batch, precision);
-    report_value(b->report, seconds * 1e3, "ms", "net.%s.%s.b%d.%s.ms", b->name, mode, batch, precision);
-    report_value(b->report, rate / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch,
-                 precision);
+                 batch, type);
+    report_value(b->report, seconds * 1e3, "ms", "net.%s.%s.b%d.%s.ms", b->name, mode, batch, type);
+    report_value(b->report, rate / 1e9, "GFLOP/s", "net.%s.%s.b%d.%s.gflops", b->name, mode, batch, type);
     report_value(b->report,
-                 net_traffic(b->net, batch, bf16 ? DTYPE_BF16 : DTYPE_F32) * (train ? 3 : 1) / seconds / 1e9,
-                 "GB/s", "net.%s.%s.b%d.%s.gbytes", b->name, mode, batch, precision);
-    report_value(b->report, rate / b->peaks.flops[bf16], "of peak", "net.%s.%s.b%d.%s.share", b->name, mode,
-                 batch, precision);
+                 net_traffic(b->net, batch, precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32) *
+                     (train ? 3 : 1) / seconds / 1e9,
+                 "GB/s", "net.%s.%s.b%d.%s.gbytes", b->name, mode, batch, type);
+    report_value(b->report, rate / b->peaks.flops[precision], "of peak", "net.%s.%s.b%d.%s.share", b->name,
+                 mode, batch, type);
     return STATUS_OK;
 }
 
@@ -151,7 +151,7 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
     TRY(option_double(&o, "seconds", &b.seconds, 0.01, 3600));
     TRY(option_done(&o));
     TRY(parse_batches(batches, &b));
-    TRY(player_precision(precision, &b.precision));
+    TRY(precision_parse(precision, &b.precision));
     const char *name = option_word(&o);
     TRY(option_end(&o));
     const struct model *m = model_find(name ? name : "resnet");
@@ -170,7 +170,7 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
 const struct bench bench_net = {
     .name = "net",
     .summary = "positions a second of a network, inference and training",
-    .help = "  tengen bench net [MODEL] [--batch N,...] [--precision auto|f32|bf16] [--threads T]\n"
+    .help = "  tengen bench net [MODEL] [--batch N,...] [--precision auto|f32|tf32|bf16] [--threads T]\n"
             "                   [--device D] [--blocks B] [--channels C] [--size S] [--seconds T]\n"
             "  MODEL is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19). Batches are\n"
             "  1,32,64,256; training is measured from 32 on. share: of the device's best rate, which is\n"

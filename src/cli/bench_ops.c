@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/peaks.h"
 #include "tengen/device.h"
+#include "tengen/net.h"
 #include "tengen/ops.h"
 #include "tengen/rng.h"
 #include "tengen/thread.h"
@@ -58,7 +59,8 @@ struct bench_ops {
     int count;
     uint64_t version;
     const struct ops_case *c;
-    enum dtype dtype;
+    enum precision precision;
+    enum dtype dtype; /* of activations, by the precision */
 };
 
 /* ---- buffers ----------------------------------------------------------------------------------------------
@@ -113,10 +115,10 @@ static double seconds_a_call(struct bench_ops *b, void (*call)(struct bench_ops 
 static void figures(struct bench_ops *b, const char *operation, double flops, double bytes,
                     void (*call)(struct bench_ops *b)) {
     char name[128];
-    snprintf(name, sizeof name, "ops.%s.%s.%s", b->c->name, operation, dtype_name(b->dtype));
+    snprintf(name, sizeof name, "ops.%s.%s.%s", b->c->name, operation, precision_name(b->precision));
     if (b->filter && !strstr(name, b->filter)) return;
     b->shown++;
-    double seconds = seconds_a_call(b, call), peak = b->peaks.flops[b->dtype == DTYPE_BF16];
+    double seconds = seconds_a_call(b, call), peak = b->peaks.flops[b->precision];
     double share = fmax(flops / seconds / peak, bytes / seconds / b->peaks.copy);
     report_value(b->report, seconds * 1e6, "us", "%s.us", name);
     if (flops > 0.0) report_value(b->report, flops / seconds * 1e-9, "GFLOP/s", "%s.gflops", name);
@@ -175,7 +177,7 @@ static void bench_conv(struct bench_ops *b) {
     figures(b, "backward_weights", flops, bytes, conv_backward_weights);
     for (int i = SHIFT; i < RESIDUAL; i++)
         MAKE(b, DTYPE_F32, c->o);
-    if (b->dtype == DTYPE_F32)
+    if (b->precision == PRECISION_F32)
         figures(b, "batchnorm_fold", 0.0, 2.0 * (double)tensor_bytes(b->t[WEIGHTS]), conv_fold);
     if (c->c != c->o || c->stride != 1) return;
     MAKE(b, b->dtype, c->n, oh, ow, c->o);
@@ -306,7 +308,7 @@ static void loss_cross_entropy(struct bench_ops *b) {
 }
 
 static void bench_loss(struct bench_ops *b) {
-    if (b->dtype != DTYPE_F32) return;
+    if (b->precision != PRECISION_F32) return;
     const struct ops_case *c = b->c;
     for (int i = 0; i < 3; i++)
         MAKE(b, DTYPE_F32, c->n, c->c);
@@ -339,7 +341,7 @@ static void step_adam(struct bench_ops *b) {
 }
 
 static void bench_step(struct bench_ops *b) {
-    if (b->dtype != DTYPE_F32) return;
+    if (b->precision != PRECISION_F32) return;
     for (int i = 0; i < 4; i++)
         MAKE(b, DTYPE_F32, b->c->n);
     MAKE(b, DTYPE_F32, HYPER_COUNT);
@@ -352,21 +354,33 @@ static void bench_step(struct bench_ops *b) {
 }
 
 static void report_peaks(const struct bench_ops *b) {
-    report_value(b->report, b->peaks.flops[0] * 1e-9, "GFLOP/s", "ops.peak.f32.gflops");
-    report_value(b->report, b->peaks.flops[1] * 1e-9, "GFLOP/s", "ops.peak.bf16.gflops");
+    for (enum precision p = PRECISION_F32; p < PRECISION_AUTO; p++)
+        if (precision_choose(b->device, p) == p)
+            report_value(b->report, b->peaks.flops[p] * 1e-9, "GFLOP/s", "ops.peak.%s.gflops",
+                         precision_name(p));
     report_value(b->report, b->peaks.copy * 1e-9, "GB/s", "ops.peak.copy.gbytes");
 }
 
-static void run_all(struct bench_ops *b) {
+/* One operation in one precision; only products are something else in TF32 than in F32. */
+static void run_case(struct bench_ops *b, const struct ops_case *c, enum precision precision) {
     static void (*const families[])(struct bench_ops * b) = {bench_conv, bench_linear, bench_norm,
                                                              bench_map,  bench_loss,   bench_step};
+    if (precision == PRECISION_TF32 && c->family > FAMILY_LINEAR) return;
+    b->c = c;
+    b->precision = precision;
+    b->dtype = precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    b->queue->tf32 = precision == PRECISION_TF32;
+    b->version++;
+    families[c->family](b);
+    release_all(b);
+}
+
+/* AUTO: in each precision that the device has. */
+static void run_all(struct bench_ops *b, enum precision wanted) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        for (int d = 0; d < 2; d++) {
-            b->c = &cases[i];
-            b->dtype = d ? DTYPE_BF16 : DTYPE_F32;
-            b->version++;
-            families[cases[i].family](b);
-            release_all(b);
+        for (enum precision p = PRECISION_F32; p < PRECISION_AUTO; p++) {
+            const bool asked = wanted == PRECISION_AUTO || precision_choose(b->device, wanted) == p;
+            if (asked && precision_choose(b->device, p) == p) run_case(b, &cases[i], p);
         }
 }
 
@@ -374,9 +388,11 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
     struct options o;
     options_init(&o, argc, argv);
     long threads = 0;
+    enum precision precision;
     struct bench_ops b = {.report = report, .version = 1, .seconds = 0.1};
     const char *device = option_text(&o, "device", "auto");
     b.filter = option_text(&o, "filter", NULL);
+    TRY(precision_parse(option_text(&o, "precision", "auto"), &precision));
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &b.seconds, 0.001, 3600));
     TRY(option_end(&o));
@@ -389,7 +405,7 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
         s = peaks_measure(b.queue, 5 * b.seconds, &b.peaks);
         if (s == STATUS_OK) {
             report_peaks(&b);
-            run_all(&b);
+            run_all(&b, precision);
             s = queue_wait(b.queue);
             if (s == STATUS_OK && b.shown == 0)
                 s = status_fail(
@@ -406,9 +422,11 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
 const struct bench bench_ops = {
     .name = "ops",
     .summary = "time, rate and share of the machine's peak of every operation",
-    .help = "  --device cpu|cuda[:INDEX]|auto   where to run (auto)\n"
-            "  --threads T                      cores of a CPU (all)\n"
-            "  --seconds S                      how long each figure is measured (0.1)\n"
-            "  --filter TEXT                    only figures whose names hold TEXT, as conv3x3_64_7x7\n",
+    .help =
+        "  --device cpu|cuda[:INDEX]|auto   where to run (auto)\n"
+        "  --precision P                    f32, tf32 (a GPU's products), bf16; auto: all of them (auto)\n"
+        "  --threads T                      cores of a CPU (all)\n"
+        "  --seconds S                      how long each figure is measured (0.1)\n"
+        "  --filter TEXT                    only figures whose names hold TEXT, as conv3x3_64_7x7\n",
     .run = bench_ops_run,
 };

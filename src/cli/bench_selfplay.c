@@ -107,7 +107,7 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(option_long(&o, "threads", &b.threads, 0, 4096));
     TRY(option_long(&o, "simulations", &b.simulations, 1, 1000000));
     TRY(option_double(&o, "seconds", &b.seconds, 0.1, 36000));
-    TRY(player_precision(option_text(&o, "precision", "auto"), &b.precision));
+    TRY(precision_parse(option_text(&o, "precision", "auto"), &b.precision));
     TRY(option_end(&o));
     if (b.games % b.group)
         return status_fail(STATUS_USAGE, "--group %ld: must divide --games %ld", b.group, b.games);
@@ -141,7 +141,8 @@ const struct bench bench_selfplay = {
     .summary = "share of the network in the time of self-play; cost of a simulation",
     .help =
         "  tengen bench selfplay [--blocks 10] [--channels 128] [--size 19] [--games 128] [--group 64]\n"
-        "                        [--simulations 32] [--threads T] [--precision auto|f32|bf16] [--seconds "
+        "                        [--simulations 32] [--threads T] [--precision auto|f32|tf32|bf16] "
+        "[--seconds "
         "20]\n"
         "                        [--device D]\n"
         "  A fresh network plays whole rounds for at least that many seconds. network_share is the time in\n"

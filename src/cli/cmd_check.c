@@ -16,8 +16,11 @@
 
 /* Errors are root mean squares of the difference over those of the reference. Rounding adds up from layer to
  * layer, and bf16 keeps 8 bits; gradients have all layers behind them, and a ReLU that flips changes them
- * whole. */
-static const double tolerances[2][2] = {{1e-4, 1e-3}, {5e-2, 5e-1}}; /* [F32, BF16][activations, gradients] */
+ * whole. TF32 keeps 11 bits, of factors only. */
+static const double tolerances[PRECISION_AUTO][2] = {/* of activations, of gradients */
+                                                     [PRECISION_F32] = {1e-4, 1e-3},
+                                                     [PRECISION_TF32] = {1e-2, 1e-1},
+                                                     [PRECISION_BF16] = {5e-2, 5e-1}};
 
 struct check_command {
     const char *what, *device;
@@ -41,7 +44,7 @@ struct side {
         float *values;
         bool gradient;
     } * parts;
-    bool bf16;
+    enum precision precision;
 };
 
 static void side_free(struct side *s) {
@@ -126,7 +129,7 @@ static enum status run_side(struct side *s, const struct check_command *c, enum 
     for (int mode = PLAN_TRAIN; mode >= PLAN_INFER; mode--) {
         struct plan *plan;
         TRY(plan_create(s->net, s->queue, (enum plan_mode)mode, precision, batch, &plan));
-        s->bf16 = plan_precision(plan) == PRECISION_BF16;
+        s->precision = plan_precision(plan);
         enum status status = upload_random(s, plan_input(plan, "observation"), 0, 1);
         plan_forward(plan, batch);
         read_nodes(s, plan, batch, mode == PLAN_TRAIN ? "training" : "inference");
@@ -162,14 +165,14 @@ static enum status compare(const struct check_command *c, const struct side *got
     for (int i = 0; i < want->count; i++) {
         const struct part *p = &want->parts[i];
         double error = relative_error(&got->parts[i], p);
-        double tolerance = !isnan(c->tolerance) ? c->tolerance : tolerances[got->bf16][p->gradient];
+        double tolerance = !isnan(c->tolerance) ? c->tolerance : tolerances[got->precision][p->gradient];
         if (c->all) report_value(&c->report, error, "relative", "check.%s", p->name);
         if (!isnan(most) && !(error <= most)) most = error, worst = p; /* a NaN is the worst, and stays */
         if (!(error <= tolerance) && !first) first = p, first_error = error;
     }
     report_note(&c->report,
                 "%s on %s in %s: %d tensors against the CPU's plain loops, largest error %.2g in %s", c->what,
-                got->device->name, got->bf16 ? "bf16" : "fp32", want->count, most,
+                got->device->name, precision_name(got->precision), want->count, most,
                 worst ? worst->name : "none");
     report_value(&c->report, most, "relative", "check.largest");
     if (!first) return STATUS_OK;
@@ -184,7 +187,7 @@ static enum status check_network(const struct check_command *c) {
     bool plain = cpu_uses_reference();
     cpu_use_reference(true);
     if (s == STATUS_OK) s = open_side(&reference, c, "cpu");
-    if (s == STATUS_OK) s = run_side(&reference, c, tested.bf16 ? PRECISION_BF16 : PRECISION_F32);
+    if (s == STATUS_OK) s = run_side(&reference, c, tested.precision);
     cpu_use_reference(plain);
     if (s == STATUS_OK) s = compare(c, &tested, &reference);
     side_free(&reference);
@@ -196,7 +199,7 @@ static enum status check_run(int argc, char **argv) {
     struct options o;
     options_init(&o, argc, argv);
     struct check_command c = {.device = option_text(&o, "device", "auto"), .batch = 4, .tolerance = NAN};
-    TRY(player_precision(option_text(&o, "precision", "auto"), &c.precision));
+    TRY(precision_parse(option_text(&o, "precision", "auto"), &c.precision));
     TRY(option_long(&o, "batch", &c.batch, 1, 4096));
     TRY(option_double(&o, "tolerance", &c.tolerance, 0, 1));
     c.all = option_flag(&o, "all");
@@ -225,10 +228,10 @@ const struct command command_check = {
         "  FILE | MODEL     a weights file, a checkpoint or a run directory of a game; or a model's "
         "bench network\n"
         "  --device D       cpu, cuda, cuda:N or auto (auto)\n"
-        "  --precision P    auto, f32 or bf16 (auto)\n"
+        "  --precision P    auto, f32, tf32 or bf16 (auto)\n"
         "  --batch N        samples (4)\n"
-        "  --tolerance T    rms of the difference over rms of the values; by default 1e-4 in fp32 and "
-        "0.05 in bf16,\n"
+        "  --tolerance T    rms of the difference over rms of the values; by default 1e-4 in f32, 0.01 "
+        "in tf32, 0.05 in bf16,\n"
         "                   for gradients ten times as much\n"
         "  --all            prints every tensor's error; --json: as JSON\n\n"
         "  tengen check models/go7.h5 --device cuda\n",

@@ -81,7 +81,7 @@ static enum status serve(const struct gtp_command_line *c, struct device **devic
     config_defaults(search_config_keys, &options.player.search);
     options.player.search.leaves = (int)c->leaves;
     if (c->memory) options.player.search.memory = (int)c->memory;
-    TRY(player_precision(c->precision, &options.player.precision));
+    TRY(precision_parse(c->precision, &options.player.precision));
     struct game_config config;
     config_defaults(game_config_keys, &config);
     if (c->weights) {
@@ -134,7 +134,7 @@ const struct command command_gtp = {
         "                     (0.05; 0: never), each with 50 visits or more, or by proof\n"
         "  --temperature T    of the choice by visits or by the policy (0: the best)\n"
         "  --komi K           until the other side sets it; --size N: of the board, without a network (7)\n"
-        "  --device D --precision P   auto, cpu, cuda, cuda:N; auto, f32, bf16\n"
+        "  --device D --precision P   auto, cpu, cuda, cuda:N; auto, f32, tf32, bf16\n"
         "  --seed S           of what is random (1)\n"
         "\n"
         "A network plays on the board size it was trained on; boardsize with another is refused. Its rules "

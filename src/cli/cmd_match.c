@@ -110,7 +110,7 @@ static enum status make_players(const struct match_command *m, struct match_setu
     config_defaults(search_config_keys, &o.search);
     o.search.leaves = (int)m->leaves;
     if (m->memory) o.search.memory = (int)m->memory;
-    TRY(player_precision(m->precision, &o.precision));
+    TRY(precision_parse(m->precision, &o.precision));
     s->workers = m->threads ? (int)m->threads : thread_cores();
     if (s->workers > m->games) s->workers = (int)m->games;
     if (s->workers > WORKERS_MAX) s->workers = WORKERS_MAX;
@@ -229,7 +229,7 @@ const struct command command_match = {
         "  --game NAME --size N --komi K   the game, where no network brings it; komi also overrides a "
         "network's\n"
         "  --threads T        games at a time (all cores); the result does not depend on it\n"
-        "  --device D --precision P        for networks: auto, cpu, cuda, cuda:N; auto, f32, bf16\n"
+        "  --device D --precision P        for networks: auto, cpu, cuda, cuda:N; auto, f32, tf32, bf16\n"
         "  --time S           limit for an answer of an outside engine (60); --start-time S: while it starts "
         "(60)\n"
         "  --seed S           of openings, players and fresh weights (1)\n"

@@ -52,25 +52,34 @@ static enum status fastest(struct queue *q, double seconds, struct peak_call *c,
     return s;
 }
 
+/* The rate of products in one precision. */
+static enum status products(struct queue *q, double seconds, enum precision precision, double *flops) {
+    const enum dtype type = precision == PRECISION_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    double conv, linear;
+    struct peak_call c = {.y = tensor_4(NULL, type, CONV_N, CONV_SIDE, CONV_SIDE, CONV_C),
+                          .x = tensor_4(NULL, type, CONV_N, CONV_SIDE, CONV_SIDE, CONV_C),
+                          .w = tensor_4(NULL, DTYPE_F32, CONV_C, 3, 3, CONV_C),
+                          .run = run_conv};
+    q->tf32 = precision == PRECISION_TF32;
+    TRY(fastest(q, seconds, &c, &conv));
+    conv = 2.0 * CONV_N * CONV_SIDE * CONV_SIDE * CONV_C * 9 * CONV_C / conv;
+    c = (struct peak_call){.y = tensor_2(NULL, type, MATRIX, MATRIX),
+                           .x = tensor_2(NULL, type, MATRIX, MATRIX),
+                           .w = tensor_2(NULL, DTYPE_F32, MATRIX, MATRIX),
+                           .run = run_linear};
+    TRY(fastest(q, seconds, &c, &linear));
+    *flops = fmax(conv, 2.0 * MATRIX * MATRIX * MATRIX / linear);
+    if (q->device->kind == DEVICE_CPU) *flops = fmax(*flops, q->device->threads * cpu_peak_flops(type));
+    return STATUS_OK;
+}
+
 enum status peaks_measure(struct queue *q, double seconds, struct peaks *out) {
-    static const enum dtype types[2] = {DTYPE_F32, DTYPE_BF16};
-    double conv, linear, copy;
-    for (int i = 0; i < 2; i++) {
-        struct peak_call c = {.y = tensor_4(NULL, types[i], CONV_N, CONV_SIDE, CONV_SIDE, CONV_C),
-                              .x = tensor_4(NULL, types[i], CONV_N, CONV_SIDE, CONV_SIDE, CONV_C),
-                              .w = tensor_4(NULL, DTYPE_F32, CONV_C, 3, 3, CONV_C),
-                              .run = run_conv};
-        TRY(fastest(q, seconds, &c, &conv));
-        conv = 2.0 * CONV_N * CONV_SIDE * CONV_SIDE * CONV_C * 9 * CONV_C / conv;
-        c = (struct peak_call){.y = tensor_2(NULL, types[i], MATRIX, MATRIX),
-                               .x = tensor_2(NULL, types[i], MATRIX, MATRIX),
-                               .w = tensor_2(NULL, DTYPE_F32, MATRIX, MATRIX),
-                               .run = run_linear};
-        TRY(fastest(q, seconds, &c, &linear));
-        out->flops[i] = fmax(conv, 2.0 * MATRIX * MATRIX * MATRIX / linear);
-        if (q->device->kind == DEVICE_CPU)
-            out->flops[i] = fmax(out->flops[i], q->device->threads * cpu_peak_flops(types[i]));
-    }
+    double copy;
+    for (enum precision p = PRECISION_F32; p < PRECISION_AUTO; p++)
+        if (precision_choose(q->device, p) == p)
+            TRY(products(q, seconds, p, &out->flops[p]));
+        else
+            out->flops[p] = out->flops[precision_choose(q->device, p)]; /* a CPU's TF32 */
     struct peak_call c = {
         .y = tensor_1(NULL, DTYPE_F32, COPY), .x = tensor_1(NULL, DTYPE_F32, COPY), .run = run_copy};
     TRY(fastest(q, seconds, &c, &copy));

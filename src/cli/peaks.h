@@ -3,14 +3,15 @@
 #define CLI_PEAKS_H
 
 #include "tengen/device.h"
+#include "tengen/net.h"
 
 struct peaks {
-    double flops[2]; /* operations a second of all threads together: F32, BF16 */
-    double copy;     /* bytes read and written a second by a copy that no cache holds */
+    double flops[PRECISION_AUTO]; /* operations a second of all threads together, by precision */
+    double copy;                  /* bytes read and written a second by a copy that no cache holds */
 };
 
 /* The best of a large matrix product, a large convolution and, on a CPU, independent multiply-adds on every
- * core; takes some `seconds` for each of the five. */
+ * core, in each precision that the device has; takes some `seconds` for each of these and for the copy. */
 enum status peaks_measure(struct queue *q, double seconds, struct peaks *out) MUST_USE;
 
 #endif

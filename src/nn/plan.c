@@ -30,10 +30,25 @@ static bool cpu_has_bf16(void) {
 #endif
 }
 
-static enum precision precision_choose(const struct net *net, enum precision wanted) {
-    if (wanted != PRECISION_AUTO) return wanted;
-    bool bf16 = net->device->kind == DEVICE_CUDA || cpu_has_bf16();
-    return bf16 ? PRECISION_BF16 : PRECISION_F32;
+static const char *const precision_names[] = {"f32", "tf32", "bf16", "auto"};
+
+const char *precision_name(enum precision precision) {
+    return precision_names[precision];
+}
+
+enum status precision_parse(const char *text, enum precision *out) {
+    for (enum precision p = PRECISION_F32; p <= PRECISION_AUTO; p++)
+        if (strcmp(text, precision_names[p]) == 0) {
+            *out = p;
+            return STATUS_OK;
+        }
+    return status_fail(STATUS_USAGE, "precision %s: not one of auto, f32, tf32, bf16", text);
+}
+
+enum precision precision_choose(const struct device *device, enum precision wanted) {
+    const bool cuda = device->kind == DEVICE_CUDA;
+    if (wanted == PRECISION_AUTO) return cuda || cpu_has_bf16() ? PRECISION_BF16 : PRECISION_F32;
+    return wanted == PRECISION_TF32 && !cuda ? PRECISION_F32 : wanted;
 }
 
 /* ---- what each step needs -------------------------------------------------------------------------------
@@ -237,7 +252,7 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     p->net = net;
     p->queue = q;
     p->mode = mode;
-    p->precision = precision_choose(net, precision);
+    p->precision = precision_choose(net->device, precision);
     p->max_batch = max_batch;
     if (mode == PLAN_INFER) fold_create(net);
     program_lower(&p->program, net, mode, p->precision);
@@ -327,6 +342,7 @@ static void infer_forward(const struct plan *p, int n) {
 
 void plan_forward(struct plan *p, int n) {
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
+    p->queue->tf32 = p->precision == PRECISION_TF32;
     if (p->mode == PLAN_INFER) {
         fold_refresh(p->net, p->queue);
         infer_forward(p, n);
@@ -340,6 +356,7 @@ void plan_forward(struct plan *p, int n) {
 void plan_backward(struct plan *p, int n) {
     ENSURE(p->mode == PLAN_TRAIN, "net %s: plan_backward of an inference plan", p->net->name);
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
+    p->queue->tf32 = p->precision == PRECISION_TF32;
     struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
     for (int i = p->program.step_count - 1; i >= 0; i--)
         step_backward(&f, i);

@@ -32,11 +32,8 @@ void run_detail(struct run *run, const char *format, ...) {
 }
 
 enum status run_open_device(struct run *run) {
-    const char *precision = run->config.precision;
-    run->precision = strcmp(precision, "f32") == 0    ? PRECISION_F32
-                     : strcmp(precision, "bf16") == 0 ? PRECISION_BF16
-                                                      : PRECISION_AUTO;
     run->started = clock_now();
+    TRY(precision_parse(run->config.precision, &run->precision));
     TRY(device_open(run->config.device, run->config.threads, &run->device));
     TRY(queue_open(run->device, 0, &run->queue));
     run->pool = pool_create(run->config.threads);

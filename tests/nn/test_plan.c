@@ -168,6 +168,55 @@ static double distance(const float *a, const float *b, size_t n) {
     return sqrt(difference / size);
 }
 
+static void tf32_is_f32_on_a_cpu(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_resnet(bed.device, 1, 8, 5, 17);
+    struct plan *plan;
+    assert_ok(plan_create(net, bed.queue, PLAN_INFER, PRECISION_TF32, 1, &plan));
+    assert_int_equal(plan_precision(plan), PRECISION_F32);
+    plan_forward(plan, 1);
+    assert_false(bed.queue->tf32);
+    plan_free(plan);
+    net_free(net);
+    bed_close(&bed);
+}
+
+/* The CPU stands in for a GPU: only its kind is asked. */
+static void a_plan_tells_its_queue_whether_products_may_be_tf32(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_resnet(bed.device, 1, 8, 5, 17);
+    struct plan *exact, *rounded;
+    assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, PRECISION_F32, 2, &exact));
+    bed.device->kind = DEVICE_CUDA;
+    assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, PRECISION_TF32, 2, &rounded));
+    bed.device->kind = DEVICE_CPU;
+    assert_int_equal(plan_precision(rounded), PRECISION_TF32);
+    plan_forward(rounded, 2);
+    assert_true(bed.queue->tf32);
+    plan_forward(exact, 2);
+    assert_false(bed.queue->tf32);
+    plan_backward(rounded, 2);
+    assert_true(bed.queue->tf32);
+    plan_backward(exact, 2);
+    assert_false(bed.queue->tf32);
+    plan_free(exact);
+    plan_free(rounded);
+    net_free(net);
+    bed_close(&bed);
+}
+
+static void a_precision_is_parsed_by_its_name(void **state) {
+    (void)state;
+    enum precision found;
+    for (enum precision p = PRECISION_F32; p <= PRECISION_AUTO; p++) {
+        assert_ok(precision_parse(precision_name(p), &found));
+        assert_int_equal(found, p);
+    }
+    assert_fails(precision_parse("fp16", &found), STATUS_USAGE, "auto, f32, tf32, bf16");
+}
+
 static void bf16_is_near_f32(void **state) {
     (void)state;
     enum { N = 16 };
@@ -368,6 +417,9 @@ int main(void) {
         cmocka_unit_test(inference_follows_the_weights),
         cmocka_unit_test(results_do_not_depend_on_the_batch),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(tf32_is_f32_on_a_cpu),
+        cmocka_unit_test(a_plan_tells_its_queue_whether_products_may_be_tf32),
+        cmocka_unit_test(a_precision_is_parsed_by_its_name),
         cmocka_unit_test(bf16_is_near_f32),
         cmocka_unit_test(several_plans_infer_at_once),
         cmocka_unit_test(a_residual_network_learns_one_batch_by_heart),
