@@ -54,6 +54,9 @@ int net_linear(struct net *net, const char *name, int x,
                int outputs); /* with bias; images are flattened (HWC order) */
 int net_batchnorm(struct net *net, const char *name, int x);
 int net_position_bias(struct net *net, const char *name, int x); /* one bias a point and channel */
+/* n learned numbers that depend on no input, the same for every sample; `fill` at first: the logarithm of a
+ * policy's standard deviation, say. The segment is NAME.bias. */
+int net_parameter(struct net *net, const char *name, int n, float fill);
 int net_activation(struct net *net, int x, enum activation act);
 int net_add(struct net *net, int a, int b);
 int net_pool(struct net *net, int x, enum pooling kind); /* [N,H,W,C] -> [N,C] */

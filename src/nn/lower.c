@@ -45,7 +45,8 @@ static void chain_find(struct lowering *l, int head) {
     enum node_kind kind = net->nodes[head].kind;
     bool layer = node_is_layer(&net->nodes[head]);
     int end = head, next;
-    bool open = kind != NODE_ACTIVATION && kind != NODE_POOL; /* may take in an activation */
+    bool open = kind != NODE_ACTIVATION && kind != NODE_POOL &&
+                kind != NODE_PARAMETER; /* may take in an activation */
     if (layer && node_fold(net, head) != NONE) {
         if (l->mode == PLAN_INFER) {
             end = c->fold = node_fold(net, head);
@@ -113,7 +114,8 @@ static struct step *step_add(struct lowering *l, enum step_kind kind, int node, 
     const struct node *n = &l->net->nodes[node];
     bool parameters =
         kind <= STEP_BIAS && (segment_learns(l->net, n->weight) || segment_learns(l->net, n->bias));
-    p->values[y].learns = parameters || p->values[x].learns || (r != NONE && p->values[r].learns);
+    p->values[y].learns =
+        parameters || (x != NONE && p->values[x].learns) || (r != NONE && p->values[r].learns);
     return s;
 }
 
@@ -132,7 +134,7 @@ static int value_as(struct lowering *l, int v, enum dtype type) {
  * reads. */
 static enum dtype head_type(const struct lowering *l, int head, int x) {
     const struct node *n = &l->net->nodes[head];
-    if (l->precision != PRECISION_BF16) return DTYPE_F32;
+    if (l->precision != PRECISION_BF16 || x == NONE) return DTYPE_F32;
     if (!node_is_layer(n)) return l->p->values[x].dtype;
     bool small = n->kind == NODE_LINEAR && l->net->segments[n->weight].count < SMALL_LINEAR;
     return small || !l->chains[head].feeds_layer ? DTYPE_F32 : DTYPE_BF16;
@@ -146,6 +148,8 @@ static enum step_kind head_step(enum node_kind kind) {
         return STEP_LINEAR;
     case NODE_BATCHNORM:
         return STEP_BATCHNORM;
+    case NODE_PARAMETER:
+        return STEP_PARAMETER;
     case NODE_POSITION_BIAS:
         return STEP_BIAS;
     case NODE_ACTIVATION:
@@ -166,8 +170,9 @@ static void chain_emit(struct lowering *l, int head, int end) {
     const struct chain *c = &l->chains[head];
     const struct node *n = &net->nodes[head];
     const int *at = l->p->node_value;
-    enum dtype type = head_type(l, head, at[n->a]);
-    int x = value_as(l, at[n->a], type), r = NONE;
+    int x = n->a == NONE ? NONE : at[n->a], r = NONE;
+    enum dtype type = head_type(l, head, x);
+    if (x != NONE) x = value_as(l, x, type);
     if (n->kind == NODE_ADD) {
         r = at[n->b];
     } else if (c->add != NONE) { /* the operand that is not this chain */

@@ -147,6 +147,16 @@ int net_position_bias(struct net *net, const char *name, int x) {
     return i;
 }
 
+int net_parameter(struct net *net, const char *name, int n, float fill) {
+    int i = node_add(net, NODE_PARAMETER, name, NONE, NONE);
+    struct node *node = &net->nodes[i];
+    ENSURE(n > 0, "parameter %s: %d numbers", name, n);
+    node->h = node->w = 1;
+    node->c = n;
+    node->bias = segment_add(net, i, "bias", "C", 0, 0, fill, 1, &n);
+    return i;
+}
+
 int net_activation(struct net *net, int x, enum activation act) {
     int i = node_add(net, NODE_ACTIVATION, NULL, x, NONE);
     net->nodes[i].act = act;

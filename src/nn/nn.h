@@ -23,6 +23,7 @@ enum node_kind {
     NODE_LINEAR,
     NODE_BATCHNORM,
     NODE_POSITION_BIAS,
+    NODE_PARAMETER,
     NODE_ACTIVATION,
     NODE_ADD,
     NODE_POOL,
@@ -114,6 +115,7 @@ enum step_kind {
     STEP_CONV,      /* y = act(conv(x) + b + r) */
     STEP_LINEAR,    /* y = act(linear(x) + b) */
     STEP_BATCHNORM, /* y = act(bn(x) + r) */
+    STEP_PARAMETER, /* y = b, whatever the input */
     STEP_BIAS,      /* y = act(x + b) */
     STEP_ACTIVATION,
     STEP_ADD, /* y = act(x + r) */
@@ -134,7 +136,7 @@ struct step {
     enum step_kind kind;
     int node;    /* the node that gives parameters and geometry */
     bool folded; /* its weights are the fold's */
-    int x, r, y; /* values; r NONE: no residual */
+    int x, r, y; /* values; r NONE: no residual; x NONE of a parameter */
     enum activation act;
 };
 

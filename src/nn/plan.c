@@ -105,7 +105,7 @@ static void backward_bind(struct plan *p) {
         const struct step *s = &g->steps[i];
         struct step_state *t = &p->states[i];
         t->backward = reached[s->y] && g->values[s->y].learns;
-        t->want_x = t->backward && g->values[s->x].learns;
+        t->want_x = t->backward && s->x != NONE && g->values[s->x].learns;
         t->want_r = t->backward && s->r != NONE && g->values[s->r].learns;
         t->add_x = t->want_x && reached[s->x];
         if (t->want_x) reached[s->x] = true;

@@ -66,6 +66,10 @@ void step_forward(const struct frame *f, int step) {
             op->batchnorm_infer(q, frame_value(f, s->y, s->node), frame_value(f, s->x, s->node), t->w, t->b,
                                 t->mean, t->var, frame_value(f, s->r, s->node), s->act, BATCHNORM_EPSILON);
         break;
+    case STEP_PARAMETER:
+        op->fill(q, flat_value(f, s->y), 0.0f);
+        op->bias_forward(q, flat_value(f, s->y), flat_value(f, s->y), t->b, ACTIVATION_NONE);
+        break;
     case STEP_BIAS:
         op->bias_forward(q, frame_value(f, s->y, s->node), frame_value(f, s->x, s->node), t->b, s->act);
         break;
@@ -151,6 +155,9 @@ void step_backward(const struct frame *f, int step) {
         break;
     case STEP_BATCHNORM:
         batchnorm_backward(f, s, t);
+        break;
+    case STEP_PARAMETER:
+        if (tensor_is(t->db)) q->op->bias_backward(q, t->db, flat_gradient(f, s->y));
         break;
     case STEP_BIAS:
         bias_backward(f, s, t);

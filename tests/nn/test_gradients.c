@@ -112,6 +112,30 @@ static void gradients_of_a_preactivation_block_are_its_slopes(void **state) {
     bed_close(&bed);
 }
 
+/* A policy's standard deviation: numbers that no input moves, but losses do. */
+static void gradients_of_a_parameter_are_its_slopes(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_create("normal");
+    int x = net_linear(net, "fc", net_input_vector(net, "observation", 5), 3);
+    int log_std = net_parameter(net, "log_std", 3, -0.5f);
+    net_output(net, "policy", x);
+    net_output(net, "log_std", log_std);
+    net_output(net, "sum", net_activation(net, net_add(net, x, log_std), ACTIVATION_TANH));
+    assert_ok(net_commit(net, bed.device));
+    net_initialise(net, 3);
+    check(net, bed.queue, (const char *const[]){"policy", "log_std", "sum"}, 3);
+    struct plan *plan;
+    assert_ok(plan_create(net, bed.queue, PLAN_INFER, PRECISION_F32, N, &plan));
+    plan_forward(plan, N);
+    const float *values = plan_output(plan, "log_std").data;
+    for (int i = 0; i < 3 * N; i++)
+        assert_true(values[i] == -0.5f);
+    plan_free(plan);
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void gradients_add_up_over_backward_passes(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
@@ -168,6 +192,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_a_residual_network_are_its_slopes),
         cmocka_unit_test(gradients_of_a_network_of_everything_are_its_slopes),
         cmocka_unit_test(gradients_of_a_preactivation_block_are_its_slopes),
+        cmocka_unit_test(gradients_of_a_parameter_are_its_slopes),
         cmocka_unit_test(gradients_add_up_over_backward_passes),
         cmocka_unit_test(frozen_layers_get_no_gradient),
     };
