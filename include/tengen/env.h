@@ -25,7 +25,11 @@
 
 #define ENV_CONFIG(F, S)                                                                                     \
     F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, gym:ID or atari:GAME")                 \
-    F(S, int, count, 8, 1, 1000000, "environments stepped together")
+    F(S, int, count, 8, 1, 1000000, "environments stepped together")                                         \
+    F(S, string, map, "S..M./.M.../..PM./M..../..M.E", 0, 0,                                                 \
+      "gridworld: rows parted by `/` of S start, E end, M mines, P power, # walls and .")                    \
+    F(S, float, sticky, 0.1, 0, 1, "MinAtar: how likely the last action is taken again instead")             \
+    F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };

@@ -64,18 +64,12 @@ int env_native_count(void) {
     return KINDS;
 }
 
-static enum status read_rules(const struct env_config *config, struct env_rules *rules) {
-    (void)config;
-    *rules = (struct env_rules){0};
-    return STATUS_OK;
-}
-
 struct env_spec env_native_spec(int i) {
     ENSURE(i >= 0 && i < KINDS, "environment %d of %d", i, KINDS);
     struct env_config config;
     struct env_rules rules;
     config_defaults(env_config_keys, &config);
-    enum status status = read_rules(&config, &rules);
+    enum status status = env_rules_read(&config, &rules);
     ENSURE(status == STATUS_OK, "the defaults of [env]: %s", status_text());
     return kinds[i].spec(&rules);
 }
@@ -93,7 +87,7 @@ static enum status native_open(struct env_batch *b, const struct env_config *con
                                enum rng_purpose purpose, uint64_t first_index) {
     struct env_native_batch *self = b->self = MEM_NEW(struct env_native_batch, 1);
     self->kind = &kinds[env_native_find(config->name)];
-    TRY(read_rules(config, &self->rules));
+    TRY(env_rules_read(config, &self->rules));
     b->spec = self->kind->spec(&self->rules);
     self->state = mem_alloc((size_t)b->count, self->kind->state_bytes);
     self->rngs = MEM_NEW(struct rng, b->count);

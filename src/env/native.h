@@ -28,6 +28,9 @@ struct env_native_batch {
 
 extern const struct env_provider env_provider_native;
 
+/* What the config says of the rules. */
+enum status env_rules_read(const struct env_config *config, struct env_rules *rules) MUST_USE;
+
 int env_native_find(const char *name); /* -1: there is none */
 
 #endif
