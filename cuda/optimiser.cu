@@ -1,7 +1,7 @@
 /* Optimiser steps over a whole slab in one launch, and clipping of gradients by their global norm, all on the
  * device: nothing waits for the host.
  *     out = sum g^2 (in double, fixed order)     hyper[SCALE] = min(1, max_norm / sqrt(sum))
- *     SGD with momentum and Adam, as in ops.def
+ *     SGD with momentum, Adam and RMSProp, as in ops.def
  * Bound by bytes. Floors at a copy's bandwidth: the sum reads g; SGD reads w, m, g and writes w, m; Adam
  * reads w, m, v, g and writes w, m, v. Double precision adds of the sum, one an element, stay below that on
  * devices with few units for them too (2 a clock and multiprocessor against 0.8 elements read). */
@@ -75,7 +75,7 @@ void cuda_clip_scale(struct queue *q, struct tensor hyper, struct tensor sum, fl
 /* ---- steps ------------------------------------------------------------------------------------------------
  */
 
-/* Both steps read w, g and the state, and write w and the state back. A rule says how many arrays of state it
+/* All steps read w, g and the state, and write w and the state back. A rule says how many arrays of state it
  * has, reads its constants from `hyper`, and does one element: (w, state, scaled gradient). */
 template <class Rule> struct step_map {
     static constexpr int N = PACK<float>, STATES = Rule::STATES;
@@ -171,4 +171,29 @@ void cuda_adam_step(struct queue *q, struct tensor w, struct tensor m, struct te
     adam_rule rule = {};
     rule.decoupled = decoupled;
     step_run(q, "adam_step", rule, w, m, v, g, hyper);
+}
+
+struct rmsprop_rule {
+    static constexpr int STATES = 2;
+    float rate, decay, beta1, beta2, epsilon;
+    __device__ void begin(const float *h) {
+        rate = h[HYPER_RATE];
+        decay = h[HYPER_DECAY];
+        beta1 = h[HYPER_MOMENTUM];
+        beta2 = h[HYPER_BETA2];
+        epsilon = h[HYPER_EPSILON];
+    }
+    __device__ void at(float &w, float (&moments)[STATES], float g) const {
+        float &m = moments[0], &v = moments[1];
+        g += decay * w;
+        m = beta1 * m + (1.0f - beta1) * g;
+        v = beta2 * v + (1.0f - beta2) * g * g;
+        const float spread = v - m * m;
+        w -= rate * g / sqrtf((spread > 0.0f ? spread : 0.0f) + epsilon);
+    }
+};
+
+void cuda_rmsprop_step(struct queue *q, struct tensor w, struct tensor m, struct tensor v, struct tensor g,
+                       struct tensor hyper) {
+    step_run(q, "rmsprop_step", rmsprop_rule(), w, m, v, g, hyper);
 }

@@ -156,12 +156,13 @@ size_t plan_read_node(struct plan *plan, int node, int n, float *host);
 /* ---- optimisers -----------------------------------------------------------------------------------------
  */
 #define OPTIMISER_CONFIG(F, S)                                                                               \
-    F(S, choice, kind, "sgd", 0, 0, "sgd | adam | adamw; sgd has momentum and L2 in the gradient")           \
+    F(S, choice, kind, "sgd", 0, 0,                                                                          \
+      "sgd | adam | adamw | rmsprop; sgd has momentum and L2 in the gradient, rmsprop is centred")           \
     F(S, schedule, rate, "0.01", 0, 10, "learning rate: VALUE, or VALUE@STEP pairs (~VALUE@STEP: linear)")   \
     F(S, float, momentum, 0.9, 0, 1, "of sgd")                                                               \
-    F(S, float, beta1, 0.9, 0, 1, "of adam")                                                                 \
-    F(S, float, beta2, 0.999, 0, 1, "of adam")                                                               \
-    F(S, float, epsilon, 1e-8, 0, 1, "of adam")                                                              \
+    F(S, float, beta1, 0.9, 0, 1, "of adam; of rmsprop's average gradient")                                  \
+    F(S, float, beta2, 0.999, 0, 1, "of adam; of rmsprop's average squared gradient")                        \
+    F(S, float, epsilon, 1e-8, 0, 1, "of adam; of rmsprop, under the root")                                  \
     F(S, float, decay, 0, 0, 1, "L2 coefficient (adamw: decoupled weight decay); not on biases and norms")   \
     F(S, float, clip, 0, 0, 1e9, "global gradient norm is clipped to this; 0: not")
 CONFIG_STRUCT(optimiser_config, OPTIMISER_CONFIG)

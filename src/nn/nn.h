@@ -3,7 +3,7 @@
  *     net.c     builds nodes and segments             lower.c      nodes -> program (values and steps)
  *     params.c  commit, slabs, initial weights        placement.c  where values lie in memory, by liveness
  *     fold.c    batch norm folded into weights        plan.c       plans: memory, threads, access
- *     optimiser.c  sgd, adam, adamw                   run.c        one step forwards, one step backwards
+ *     optimiser.c  sgd, adam, adamw, rmsprop          run.c        one step forwards, one step backwards
  */
 #ifndef NN_NN_H
 #define NN_NN_H

@@ -11,7 +11,7 @@
 
 CONFIG_TABLE(optimiser_config, OPTIMISER_CONFIG)
 
-enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW };
+enum optimiser_kind { OPTIMISER_SGD, OPTIMISER_ADAM, OPTIMISER_ADAMW, OPTIMISER_RMSPROP, OPTIMISERS };
 
 /* A range of the slabs and the set of hyper-parameters it is stepped with. */
 struct range {
@@ -66,11 +66,12 @@ static void ranges_find(struct optimiser *o) {
 
 enum status optimiser_create(struct net *net, struct queue *q, const struct optimiser_config *config,
                              struct optimiser **out) {
-    static const char *const kinds[] = {"sgd", "adam", "adamw"};
+    static const char *const kinds[] = {"sgd", "adam", "adamw", "rmsprop"};
     int kind = 0;
-    while (kind < 3 && strcmp(config->kind, kinds[kind]) != 0)
+    while (kind < OPTIMISERS && strcmp(config->kind, kinds[kind]) != 0)
         kind++;
-    if (kind == 3) return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam or adamw", config->kind);
+    if (kind == OPTIMISERS)
+        return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam, adamw or rmsprop", config->kind);
     TRY(net_room(net, net->device, (kind == OPTIMISER_SGD ? 1 : 2) * net->weight_count * sizeof(float),
                  "the optimiser's averages", "fewer blocks or channels"));
     struct optimiser *o = *out = MEM_NEW(struct optimiser, 1);
@@ -122,6 +123,9 @@ static void range_step(struct optimiser *o, struct range r) {
     if (o->kind == OPTIMISER_SGD)
         q->op->sgd_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(net->gradients, r),
                         hyper);
+    else if (o->kind == OPTIMISER_RMSPROP)
+        q->op->rmsprop_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(o->slabs[1], r),
+                            range_of(net->gradients, r), hyper);
     else
         q->op->adam_step(q, range_of(net->weights, r), range_of(o->slabs[0], r), range_of(o->slabs[1], r),
                          range_of(net->gradients, r), hyper, o->kind == OPTIMISER_ADAMW);

@@ -211,6 +211,52 @@ static inline void check_loss(const char *op, struct tensor loss, struct tensor 
     if (tensor_is(dx)) check_rows(op, dx, x);
 }
 
+/* ---- action values, noisy layers -----------------------------------------------------------------------
+ */
+
+/* Action values x [N,A K], K values an action; returns A. */
+static inline int check_actions(const char *op, struct tensor x, int k) {
+    char xt[64];
+    check_rank(op, x, 2);
+    check_dtype(op, x, DTYPE_F32);
+    ENSURE(k > 0 && x.dims[1] % k == 0, "%s: %s does not hold %d values an action", op,
+           tensor_text(x, xt, sizeof xt), k);
+    return x.dims[1] / k;
+}
+
+/* What a loss on one action's values has besides them; k: values an action. */
+static inline void check_value_loss(const char *op, struct tensor stats, struct tensor dx, struct tensor x,
+                                    struct tensor action, struct tensor target, struct tensor w, int k) {
+    const int rows = x.dims[0];
+    check_actions(op, x, k);
+    check_rows(op, dx, x);
+    check_vector(op, stats, 3 * rows, x);
+    check_vector(op, action, rows, x);
+    check_dtype(op, action, DTYPE_I32);
+    check_vector(op, target, rows * k, x);
+    check_optional(op, w, rows, x);
+}
+
+/* What a target made of the next observation's values has besides them; k: values an action. */
+static inline void check_value_target(const char *op, struct tensor target, struct tensor r, struct tensor g,
+                                      struct tensor next, struct tensor choice, int k) {
+    const int rows = next.dims[0];
+    check_actions(op, next, k);
+    check_vector(op, target, rows * k, next);
+    check_vector(op, r, rows, next);
+    check_vector(op, g, rows, next);
+    if (tensor_is(choice)) check_rows(op, choice, next);
+}
+
+/* Factorised noise of w, [O,I] or [O]. */
+static inline void check_noisy(const char *op, struct tensor w, struct tensor mu, struct tensor sigma,
+                               struct tensor out, struct tensor in) {
+    check_same(op, mu, w);
+    check_same(op, sigma, w);
+    check_vector(op, out, w.dims[0], w);
+    if (tensor_is(in) || w.rank != 1) check_vector(op, in, w.dims[1], w);
+}
+
 /* ---- optimisers -------------------------------------------------------------------------------------------
  */
 

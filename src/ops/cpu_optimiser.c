@@ -110,3 +110,28 @@ void cpu_adam_step(struct queue *q, struct tensor w, struct tensor m, struct ten
                              .decoupled = decoupled};
     step_run(q, &c, adam_piece);
 }
+
+static void rmsprop_piece(void *context, int piece) {
+    const struct step_context *c = context;
+    const size_t at = (size_t)piece * CPU_GRAIN, end = at + CPU_GRAIN < c->count ? at + CPU_GRAIN : c->count;
+    const float *h = c->hyper, scale = h[HYPER_SCALE], epsilon = h[HYPER_EPSILON];
+    const float beta1 = h[HYPER_MOMENTUM], beta2 = h[HYPER_BETA2], decay = h[HYPER_DECAY];
+    const float rate = h[HYPER_RATE];
+    float *restrict w = c->w, *restrict m = c->m, *restrict v = c->v;
+    const float *restrict g = c->g;
+    for (size_t i = at; i < end; i++) {
+        float gi = scale * g[i] + decay * w[i];
+        m[i] = beta1 * m[i] + (1.0f - beta1) * gi;
+        v[i] = beta2 * v[i] + (1.0f - beta2) * gi * gi;
+        float spread = v[i] - m[i] * m[i];
+        w[i] -= rate * gi / sqrtf((spread > 0.0f ? spread : 0.0f) + epsilon);
+    }
+}
+
+void cpu_rmsprop_step(struct queue *q, struct tensor w, struct tensor m, struct tensor v, struct tensor g,
+                      struct tensor hyper) {
+    check_step("rmsprop_step", w, m, v, g, hyper);
+    struct step_context c = {
+        .w = w.data, .m = m.data, .v = v.data, .g = g.data, .hyper = hyper.data, .count = tensor_count(w)};
+    step_run(q, &c, rmsprop_piece);
+}

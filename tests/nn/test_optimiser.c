@@ -44,6 +44,10 @@ static void expect_step(struct expected *e, const struct optimiser_config *c, do
     double b1 = (double)c->beta1, b2 = (double)c->beta2;
     e->m = b1 * e->m + (1 - b1) * g;
     e->v = b2 * e->v + (1 - b2) * g * g;
+    if (strcmp(c->kind, "rmsprop") == 0) { /* no correction of the averages' beginning */
+        e->w -= rate * g / sqrt(fmax(e->v - e->m * e->m, 0) + (double)c->epsilon);
+        return;
+    }
     e->w -= rate * (e->m / (1 - pow(b1, t))) / (sqrt(e->v / (1 - pow(b2, t))) + (double)c->epsilon);
 }
 
@@ -114,6 +118,14 @@ static void adam_follows_its_formula(void **state) {
 static void adamw_follows_its_formula(void **state) {
     (void)state;
     optimiser_follows_formula(config_of("adamw"));
+}
+
+static void rmsprop_follows_its_formula(void **state) {
+    (void)state;
+    struct optimiser_config config = config_of("rmsprop");
+    config.beta1 = config.beta2 = 0.95f;
+    config.epsilon = 0.01f;
+    optimiser_follows_formula(config);
 }
 
 static void gradients_are_clipped_by_their_global_norm(void **state) {
@@ -264,6 +276,7 @@ int main(void) {
         cmocka_unit_test(sgd_with_momentum_follows_its_formula),
         cmocka_unit_test(adam_follows_its_formula),
         cmocka_unit_test(adamw_follows_its_formula),
+        cmocka_unit_test(rmsprop_follows_its_formula),
         cmocka_unit_test(gradients_are_clipped_by_their_global_norm),
         cmocka_unit_test(a_gradient_that_is_not_finite_leaves_the_weights),
         cmocka_unit_test(the_first_step_that_was_not_finite_is_told_once),

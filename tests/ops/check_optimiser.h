@@ -111,4 +111,30 @@ static inline void check_adam_step(struct harness *h) {
     }
 }
 
+static inline void call_rmsprop_step(struct queue *q, const struct tensor *t, const void *parameters) {
+    (void)parameters;
+    q->op->rmsprop_step(q, t[0], t[1], t[2], t[3], t[4]);
+}
+
+static inline void check_rmsprop_step(struct harness *h) {
+    for (int variant = 0; variant < 2 * STEP_SIZES; variant++) {
+        const int n = step_sizes[variant / 2];
+        const bool broken = variant % 2;
+        snprintf(h->what, sizeof h->what, "rmsprop_step [%d] scale %s", n,
+                 broken ? "NaN: nothing changes" : "0.5");
+        double *w = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)), *m = buffer_random(h, DTYPE_F32, 0.5, DIMS(n)),
+               *v = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)), *g = buffer_random(h, DTYPE_F32, 1.0, DIMS(n)),
+               *k = buffer_hyper(h, true, broken);
+        for (int b = 0; b < 3; b++)
+            expect(h, b);
+        for (int i = 0; i < n && !broken; i++) {
+            double gi = k[HYPER_SCALE] * g[i] + k[HYPER_DECAY] * w[i];
+            m[i] = k[HYPER_MOMENTUM] * m[i] + (1.0 - k[HYPER_MOMENTUM]) * gi;
+            v[i] = k[HYPER_BETA2] * v[i] + (1.0 - k[HYPER_BETA2]) * gi * gi;
+            w[i] -= k[HYPER_RATE] * gi / sqrt(fmax(v[i] - m[i] * m[i], 0.0) + k[HYPER_EPSILON]);
+        }
+        harness_run(h, call_rmsprop_step, NULL);
+    }
+}
+
 #endif

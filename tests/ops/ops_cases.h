@@ -8,6 +8,7 @@
 #include "check_loss.h"
 #include "check_optimiser.h"
 #include "check_policy.h"
+#include "check_value.h"
 #include "harness.h"
 
 struct op_case {
