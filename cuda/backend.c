@@ -140,6 +140,7 @@ static void cuda_queue_close(struct queue *q) {
     conv_plans_free(state);
     matrix_plans_free(state);
     cuda_copies_free(state);
+    cuda_marks_free(state);
     for (int i = 0; i < PLACE_COUNT; i++)
         cudaFree(state->scratch[i].data);
     staging_close(&state->staging);
@@ -259,6 +260,10 @@ static const struct backend backend = {
     .upload = cuda_upload,
     .download = cuda_download,
     .wait = cuda_wait,
+    .mark = cuda_mark,
+    .marks_read = cuda_marks_read,
+    .range_push = cuda_range_push,
+    .range_pop = cuda_range_pop,
     .describe = cuda_describe,
     .op = &cuda_ops,
 };

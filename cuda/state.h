@@ -25,6 +25,7 @@ struct cuda_device {
 };
 
 struct cuda_copy;   /* weights.c: bf16 working copies of parameters */
+struct cuda_marks;  /* marks.c: events whose times are asked for */
 struct conv_plan;   /* conv.c: descriptors and algorithm of a convolution */
 struct matrix_plan; /* linear.c: the same of a matrix product */
 
@@ -44,6 +45,7 @@ struct cuda_queue {
     unsigned long long copies_releases; /* the device's count that the copies belong to */
     struct conv_plan *conv_plans[PLAN_BUCKETS];
     struct matrix_plan *matrix_plans[PLAN_BUCKETS];
+    struct cuda_marks *marks;
     bool failed;
     char failure[512];
 };
@@ -73,6 +75,15 @@ void cuda_copies_free(struct cuda_queue *state);
 
 /* Whether the device's libraries take BF16 (Ampere and later); else products run on F32 copies. */
 bool cuda_has_bf16(struct queue *q);
+
+/* ---- time: marks.c ----------------------------------------------------------------------------------------
+ */
+
+void cuda_mark(struct queue *q);
+void cuda_marks_read(struct queue *q, double *gaps);
+void cuda_marks_free(struct cuda_queue *state);
+void cuda_range_push(const char *name);
+void cuda_range_pop(void);
 
 void conv_plans_free(struct cuda_queue *state);
 void matrix_plans_free(struct cuda_queue *state);

@@ -47,7 +47,8 @@ struct train_request {
     const char *init;             /* weights file; NULL: from the seed */
     const char *const *overrides; /* "section.key=value" */
     int override_count;
-    bool quiet; /* no progress */
+    bool quiet;   /* no progress */
+    bool profile; /* says at the end where the time went */
 };
 
 /* Trains until the configured end, a time limit or a signal; saves before it returns. STATUS_INTERRUPTED

@@ -25,6 +25,7 @@ extern "C" {
 struct pool;
 struct ops;
 struct queue;
+struct queue_profile;
 
 enum device_kind { DEVICE_CPU, DEVICE_CUDA };
 
@@ -41,9 +42,11 @@ struct device {
 struct queue {
     const struct ops *op; /* q->op->relu_forward(q, y, x) */
     struct device *device;
-    struct pool *pool; /* CPU: NULL for one thread */
-    void *state;       /* the back end's own: stream, workspace, scratch */
-    bool tf32;         /* F32 products may round their factors to 10 bits (TF32); plans say so */
+    struct pool *pool;             /* CPU: NULL for one thread */
+    void *state;                   /* the back end's own: stream, workspace, scratch */
+    bool tf32;                     /* F32 products may round their factors to 10 bits (TF32); plans say so */
+    const char *label;             /* "acting", say: what profiles call it; NULL: by the phase that uses it */
+    struct queue_profile *profile; /* NULL: none is made (profile.h) */
 };
 
 /* What a back end provides; devices and queues go through it. */
@@ -60,6 +63,13 @@ struct backend {
     void (*upload)(struct queue *q, void *device_memory, const void *host, size_t bytes);
     void (*download)(struct queue *q, void *host, const void *device_memory, size_t bytes);
     enum status (*wait)(struct queue *q); /* for everything queued; reports asynchronous faults */
+    /* A mark has a place in the queue's order and the time at which the device gets there. marks_read waits
+     * for all, writes the seconds from each to the next (one fewer than there are marks) and forgets them. */
+    void (*mark)(struct queue *q);
+    void (*marks_read)(struct queue *q, double *gaps);
+    /* Named ranges of the calling thread for the device's profiler (NVTX); NULL where there is none. */
+    void (*range_push)(const char *name);
+    void (*range_pop)(void);
     /* Prints versions and device names, or why there is none, as lines of "key: value". */
     void (*describe)(char *text, size_t size);
     const struct ops *op;
@@ -79,6 +89,10 @@ void queue_close(struct queue *q);
 void queue_upload(struct queue *q, struct tensor to, const void *host);
 void queue_download(struct queue *q, void *host, struct tensor from); /* waits */
 enum status queue_wait(struct queue *q) MUST_USE;
+
+/* Marks in the queue's order, and the seconds from each to the next: see struct backend. */
+void queue_mark(struct queue *q);
+void queue_marks_read(struct queue *q, double *gaps);
 
 /* For `tengen info`: every back end, the devices found, and why one is absent. */
 void device_describe_all(char *text, size_t size);

@@ -24,6 +24,7 @@
 #include "tengen/mem.h"
 #include "tengen/model.h"
 #include "tengen/net_evaluator.h"
+#include "tengen/phase.h"
 #include "tengen/player.h"
 #include "tengen/selfplay.h"
 #include "tengen/sgf.h"
@@ -189,6 +190,7 @@ static void encode_slice(void *context, int slice) {
     const struct game *g = a->game;
     size_t board = (size_t)(g->height * g->width * g->planes);
     void *scratch = a->scratch + (size_t)pool_worker() * g->position_bytes;
+    PHASE("encode");
     int end = (slice + 1) * ENCODE_SLICE;
     if (end > a->config.batch) end = a->config.batch;
     for (int i = slice * ENCODE_SLICE; i < end; i++)
@@ -203,13 +205,18 @@ static struct tensor losses_row(struct tensor losses, int i) {
     return tensor_1((float *)losses.data + (size_t)i * (size_t)n, DTYPE_F32, n);
 }
 
+static void draw_samples(struct alphazero *a) {
+    PHASE("sample");
+    for (int i = 0; i < a->config.batch; i++)
+        a->samples[i] = window_draw(&a->window, &a->sample_rng, a->config.symmetries);
+}
+
 /* loss = cross-entropy(policy, visits) + value_weight (v - z)^2, mean over the batch; L2 is the optimiser's.
  * The losses go to `row`. Nothing waits for the device. */
 static void learn_step(struct alphazero *a, struct run *run, int row) {
     struct queue *q = run->queue;
     int n = a->config.batch;
-    for (int i = 0; i < n; i++)
-        a->samples[i] = window_draw(&a->window, &a->sample_rng, a->config.symmetries);
+    draw_samples(a);
     pool_run(run->pool, (n + ENCODE_SLICE - 1) / ENCODE_SLICE, encode_slice, a);
     queue_upload(q, plan_input(a->plan, "observation"), a->planes);
     queue_upload(q, a->device_policy, a->policy);
@@ -249,6 +256,7 @@ static void losses_read(struct alphazero *a, struct queue *q, int rows, struct l
 }
 
 static enum status learn(struct alphazero *a, struct run *run, struct learn_figures *f) {
+    PHASE("learn");
     double start = clock_now();
     if (a->window.total_games >= a->config.start_games && a->window.count > 0) {
         for (; a->credit >= 1; a->credit -= 1, f->steps++) {
@@ -312,6 +320,7 @@ static enum status match_nets(struct alphazero *a, struct run *run, struct net *
 
 static enum status gate(struct alphazero *a, struct run *run, double *score) {
     if (a->actor == a->net || (run->iteration + 1) % a->config.gate_every) return STATUS_OK;
+    PHASE("gatekeeper");
     struct match_result result;
     int simulations = a->search_config.simulations;
     TRY(match_nets(a, run, a->net, a->actor, simulations, simulations, a->config.gate_games,

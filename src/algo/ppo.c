@@ -19,6 +19,7 @@
 #include "tengen/env.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
+#include "tengen/phase.h"
 #include "tengen/rollout.h"
 
 #define PPO_CONFIG(F, S)                                                                                     \
@@ -187,6 +188,7 @@ static void note_episodes(struct ppo *p) {
 }
 
 static enum status act(struct ppo *p, struct queue *q) {
+    PHASE("act");
     struct rollout *r = &p->rollout;
     struct env_batch *e = &p->envs;
     int actions = e->spec.choices[0];
@@ -220,12 +222,17 @@ static enum status act(struct ppo *p, struct queue *q) {
 /* ---- 3. learning -----------------------------------------------------------------------------------------
  */
 
+static void gather(struct ppo *p, int b) {
+    PHASE("gather");
+    rollout_gather(&p->batch, &p->rollout, p->order + (size_t)b * (size_t)p->batch.count);
+    if (p->config.normalise) rollout_batch_normalise(&p->batch);
+}
+
 /* One optimiser step on minibatch `b` of the shuffled order. */
 static void learn_minibatch(struct ppo *p, struct run *run, int b) {
     struct queue *q = run->queue;
     int m = p->batch.count;
-    rollout_gather(&p->batch, &p->rollout, p->order + (size_t)b * (size_t)m);
-    if (p->config.normalise) rollout_batch_normalise(&p->batch);
+    gather(p, b);
     queue_upload(q, plan_input(p->learner, "observation"), p->batch.observations);
     queue_upload(q, p->device_actions, p->batch.actions);
     queue_upload(q, p->device_log_probs, p->batch.log_probs);
@@ -259,6 +266,7 @@ static void read_stats(struct ppo *p, struct queue *q, struct ppo_figures *f) {
 }
 
 static enum status learn(struct ppo *p, struct run *run, struct ppo_figures *f) {
+    PHASE("learn");
     for (int epoch = 0; epoch < p->config.epochs; epoch++) {
         rollout_shuffle(p->order, samples(p), &p->shuffle_rng);
         for (int b = 0; b < p->config.minibatches; b++)

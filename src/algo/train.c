@@ -8,6 +8,8 @@
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
+#include "tengen/phase.h"
+#include "tengen/profile.h"
 
 static enum status unknown_algorithm(const char *where, const char *name) {
     const char *names[64];
@@ -99,6 +101,7 @@ enum status session_restore(struct session *s, const char *path) {
 }
 
 static enum status save(struct session *s) {
+    PHASE("save");
     char path[640];
     struct checkpoint_writer *w;
     TRY(queue_wait(s->run.queue));
@@ -276,6 +279,14 @@ static enum status explain(const struct training *t, enum status status) {
                        (long long)run->iteration + 1, why, path, run->dir, remedy);
 }
 
+/* The log's lines are one each. */
+static void log_profile(void) {
+    char *text = profile_text(), *rest = text, *line;
+    while ((line = strsep(&rest, "\n")) && rest)
+        log_info("%s", line);
+    mem_free(text);
+}
+
 /* Iterates until the end, a limit or a signal; what is done is saved. A run saves its beginning, too: a
  * folder that cannot be written to, or a disk too small, shows before the work is done. */
 static enum status loop(struct training *t, bool quiet) {
@@ -286,15 +297,18 @@ static enum status loop(struct training *t, bool quiet) {
     if (t->saved != run->iteration) TRY(save(s));
     t->saved = run->iteration;
     double last_save = clock_now(), first_count = s->algo->count(s->self);
+    if (profile_enabled()) profile_start();
     progress_start(&progress, s->algo->name);
     if (!quiet) show(&progress, s, first_count);
     while (run->iteration < run->config.iterations && !run_stop_requested() && !out_of_time(s)) {
         status = step(t, &last_save);
         if (status != STATUS_OK) break;
         if (!quiet) show(&progress, s, first_count);
+        if (profile_enabled()) profile_iteration();
     }
     if (!quiet) progress_end(&progress);
     if (status == STATUS_OK && t->saved != run->iteration) status = save(s);
+    if (profile_enabled()) log_profile();
     return status == STATUS_OK ? status : explain(t, status);
 }
 
@@ -340,6 +354,7 @@ static enum status train(struct training *t, const struct train_request *q) {
 }
 
 enum status algo_train(const struct train_request *q) {
+    if (q->profile) profile_enable();
     struct training t = {.saved = -1};
     enum status status = train(&t, q);
     session_close(&t.session);

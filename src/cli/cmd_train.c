@@ -16,6 +16,7 @@ static enum status train_run(int argc, char **argv) {
     q.resume = option_text(&o, "resume", NULL);
     q.init = option_text(&o, "init", NULL);
     q.quiet = option_flag(&o, "quiet");
+    q.profile = option_flag(&o, "profile");
     TRY(option_done(&o));
     while ((word = option_word(&o))) {
         if (strchr(word, '=')) {
@@ -68,15 +69,17 @@ static enum status train_more(int argc, char **argv) {
 const struct command command_train = {
     .name = "train",
     .summary = "train by a config file, or go on with a run",
-    .usage = "tengen train CONFIG [section.key=value ...] [--init WEIGHTS] [--quiet]\n"
-             "       tengen train --resume RUN [section.key=value ...]",
+    .usage = "tengen train CONFIG [section.key=value ...] [--init WEIGHTS] [--quiet] [--profile]\n"
+             "       tengen train --resume RUN [section.key=value ...] [--quiet] [--profile]",
     .help =
         "Trains what CONFIG says and keeps everything in run.dir (default: runs/NAME of the config file):\n"
         "config.ini as run, metrics.csv, log.txt, checkpoints/, games/. Ctrl-C saves first, and\n"
         "`tengen train --resume runs/NAME` goes on to the same bits that an unbroken run gives.\n\n"
         "  --resume RUN    go on from the newest checkpoint of a run directory, or from a checkpoint file\n"
         "  --init WEIGHTS  start from the weights of an exported file or checkpoint\n"
-        "  --quiet         no progress\n\n"
+        "  --quiet         no progress\n"
+        "  --profile       at the end, where the time went: phases on the host, copies, operations by "
+        "name\n\n"
         "  tengen train configs/alphazero_go7.ini run.seed=2 run.dir=runs/second\n"
         "  tengen train --resume runs/second run.iterations=400\n"
         "  tengen help train ppo\n",

@@ -232,7 +232,9 @@ static enum status lanes_create(struct plan *p) {
     p->lanes = MEM_NEW(struct lane, p->lane_count);
     for (int i = 0; i < p->lane_count; i++) {
         p->lanes[i].arena = device_alloc(p->net->device, p->arena_bytes);
-        if (p->lane_count > 1) TRY(queue_open(p->net->device, 1, &p->lanes[i].queue));
+        if (p->lane_count == 1) continue;
+        TRY(queue_open(p->net->device, 1, &p->lanes[i].queue));
+        p->lanes[i].queue->label = p->queue->label;
     }
     return STATUS_OK;
 }

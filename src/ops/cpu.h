@@ -36,6 +36,8 @@ struct cpu_queue {
         size_t size;
     } * scratch; /* [workers + SCRATCH_SHARED] */
     struct onednn_queue *library;
+    double *marks; /* by the clock: operations are done when they return */
+    size_t mark_count, mark_capacity;
 };
 
 /* Scratch memory of at least `bytes`, 64-byte aligned, not cleared, valid until the next request with the

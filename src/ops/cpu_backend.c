@@ -141,6 +141,7 @@ static void cpu_queue_close(struct queue *q) {
     for (int i = 0; i < state->workers + SCRATCH_SHARED; i++)
         mem_free(state->scratch[i].memory);
     mem_free(state->scratch);
+    mem_free(state->marks);
     mem_free(state);
 }
 
@@ -157,6 +158,23 @@ static void cpu_download(struct queue *q, void *host, const void *device_memory,
 static enum status cpu_wait(struct queue *q) {
     (void)q;
     return STATUS_OK;
+}
+
+static void cpu_mark(struct queue *q) {
+    struct cpu_queue *state = q->state;
+    if (state->mark_count == state->mark_capacity) {
+        size_t capacity = state->mark_capacity ? 2 * state->mark_capacity : 64;
+        state->marks = mem_resize(state->marks, state->mark_count, capacity, sizeof *state->marks);
+        state->mark_capacity = capacity;
+    }
+    state->marks[state->mark_count++] = clock_now();
+}
+
+static void cpu_marks_read(struct queue *q, double *gaps) {
+    struct cpu_queue *state = q->state;
+    for (size_t i = 1; i < state->mark_count; i++)
+        gaps[i - 1] = state->marks[i] - state->marks[i - 1];
+    state->mark_count = 0;
 }
 
 static void cpu_describe(char *text, size_t size) {
@@ -180,6 +198,8 @@ const struct backend cpu_backend = {
     .upload = cpu_upload,
     .download = cpu_download,
     .wait = cpu_wait,
+    .mark = cpu_mark,
+    .marks_read = cpu_marks_read,
     .describe = cpu_describe,
     .op = &cpu_ops,
 };

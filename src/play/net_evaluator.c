@@ -6,6 +6,7 @@
 #include "tengen/log.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
+#include "tengen/phase.h"
 
 struct evaluator_lane {
     struct queue *queue;
@@ -29,6 +30,7 @@ static float *lane_planes(void *context, int lane) {
 static void lane_evaluate(void *context, int lane, int n, const float **logits, const float **values) {
     struct net_evaluator *e = context;
     struct evaluator_lane *l = &e->lanes[lane];
+    PHASE("evaluate");
     if (e->staged) queue_upload(l->queue, tensor_head(l->input, n), l->host_input);
     plan_forward(l->plan, n);
     if (e->staged) {
@@ -42,6 +44,7 @@ static void lane_evaluate(void *context, int lane, int n, const float **logits, 
 static enum status lane_open(struct net_evaluator *e, struct evaluator_lane *l, struct net *net,
                              struct device *device, int threads, enum precision precision) {
     TRY(queue_open(device, threads, &l->queue));
+    l->queue->label = "acting";
     TRY(plan_create(net, l->queue, PLAN_INFER, precision, e->base.batch, &l->plan));
     l->input = plan_input(l->plan, "observation");
     l->policy = plan_output(l->plan, "policy");

@@ -22,6 +22,7 @@
 
 #include "search_state.h"
 #include "tengen/mem.h"
+#include "tengen/phase.h"
 
 CONFIG_TABLE(search_config, SEARCH_CONFIG)
 
@@ -252,6 +253,7 @@ static bool open_leaf(struct search *s, struct leaf *leaf, float *planes) {
         if (leaf->count == count) break;
     }
     leaf->symmetry = s->config.symmetry ? (int)rng_below(s->rng, (uint32_t)g->symmetries) : 0;
+    PHASE("encode");
     g->encode(g, s->scratch, leaf->symmetry, planes);
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "selfplay_state.h"
 #include "tengen/mem.h"
+#include "tengen/phase.h"
 
 CONFIG_TABLE(selfplay_config, SELFPLAY_CONFIG)
 
@@ -94,6 +95,7 @@ static void run_group(void *context, int index) {
     size_t board = (size_t)(s->game->height * s->game->width * s->game->planes);
     float *planes = e->planes(e->context, index);
     for (int call = 0; call < s->calls; call++) {
+        PHASE("search");
         int n = 0;
         for (int i = 0; i < s->config.group; i++) {
             group->leaves[i] = slot_select(&slots[i], s, group, call, planes + (size_t)n * board);
@@ -156,6 +158,7 @@ static struct finished *gather(struct selfplay *s, int *count) {
 }
 
 void selfplay_run(struct selfplay *s, struct game_record **finished, int *count) {
+    PHASE("self-play");
     double start = clock_now();
     pool_run(s->pool, s->config.games / s->config.group, run_group, s);
     s->stats.total_seconds += (clock_now() - start) * pool_threads(s->pool);

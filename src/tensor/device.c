@@ -11,6 +11,8 @@
 
 #include "tengen/log.h"
 #include "tengen/mem.h"
+#include "tengen/phase.h"
+#include "tengen/profile.h"
 #include "tengen/thread.h"
 
 extern const struct backend cpu_backend; /* src/ops/cpu_backend.c */
@@ -91,6 +93,7 @@ static enum status open_backend(const struct backend *backend, int index, int th
         mem_free(d);
         return s;
     }
+    if (backend->range_push) phase_ranges(backend->range_push, backend->range_pop);
     *out = d;
     return STATUS_OK;
 }
@@ -170,26 +173,45 @@ enum status queue_open(struct device *d, int threads, struct queue **out) {
         mem_free(q);
         return s;
     }
+    profile_queue_open(q);
     *out = q;
     return STATUS_OK;
 }
 
 void queue_close(struct queue *q) {
     if (!q) return;
+    profile_queue_close(q);
     q->device->backend->queue_close(q);
     mem_free(q);
 }
 
 void queue_upload(struct queue *q, struct tensor to, const void *host) {
-    q->device->backend->upload(q, to.data, host, tensor_bytes(to));
+    PHASE("copies up");
+    size_t bytes = tensor_bytes(to);
+    profile_copy_begin(q, PROFILE_UP, bytes);
+    q->device->backend->upload(q, to.data, host, bytes);
+    profile_copy_end(q);
 }
 
 void queue_download(struct queue *q, void *host, struct tensor from) {
-    q->device->backend->download(q, host, from.data, tensor_bytes(from));
+    PHASE("copies down");
+    size_t bytes = tensor_bytes(from);
+    profile_copy_begin(q, PROFILE_DOWN, bytes);
+    q->device->backend->download(q, host, from.data, bytes);
+    profile_copy_end(q);
 }
 
 enum status queue_wait(struct queue *q) {
+    PHASE("waits");
     return q->device->backend->wait(q);
+}
+
+void queue_mark(struct queue *q) {
+    q->device->backend->mark(q);
+}
+
+void queue_marks_read(struct queue *q, double *gaps) {
+    q->device->backend->marks_read(q, gaps);
 }
 
 /* ---- description ------------------------------------------------------------------------------------------

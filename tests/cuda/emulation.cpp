@@ -410,6 +410,7 @@ void launch(struct queue *q, const char *kernel, dim3 grid, dim3 block, size_t s
 struct emulated_queue {
     int order; /* first: launch() reads it */
     void *scratch[PLACE_COUNT];
+    int marks;
     char failure[512];
 };
 
@@ -480,6 +481,15 @@ static enum status emulated_wait(struct queue *q) {
     return s;
 }
 
+static void emulated_mark(struct queue *q) {
+    emulated_state(q)->marks++;
+}
+static void emulated_marks_read(struct queue *q, double *gaps) {
+    for (int i = 1; i < emulated_state(q)->marks; i++)
+        gaps[i - 1] = 0;
+    emulated_state(q)->marks = 0;
+}
+
 static void emulated_describe(char *text, size_t size) {
     snprintf(text, size, "cuda: emulated on the CPU\n");
 }
@@ -499,6 +509,7 @@ static const struct ops emulated_ops = {
 };
 
 const struct backend emulated_backend = {
-    DEVICE_CUDA,       "emulated",       emulated_count,      emulated_device_open, emulated_device_close,
-    emulated_alloc,    emulated_release, emulated_queue_open, emulated_queue_close, emulated_upload,
-    emulated_download, emulated_wait,    emulated_describe,   &emulated_ops};
+    DEVICE_CUDA,       "emulated",        emulated_count,      emulated_device_open, emulated_device_close,
+    emulated_alloc,    emulated_release,  emulated_queue_open, emulated_queue_close, emulated_upload,
+    emulated_download, emulated_wait,     emulated_mark,       emulated_marks_read,  nullptr,
+    nullptr,           emulated_describe, &emulated_ops};
