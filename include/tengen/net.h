@@ -23,6 +23,7 @@
 #include "tengen/config.h"
 #include "tengen/device.h"
 #include "tengen/ops.h"
+#include "tengen/rng.h"
 
 struct net;
 struct plan;
@@ -52,6 +53,9 @@ int net_conv(struct net *net, const char *name, int x, int channels, int kernel,
              bool bias);
 int net_linear(struct net *net, const char *name, int x,
                int outputs); /* with bias; images are flattened (HWC order) */
+/* A linear layer whose weights and biases are means plus deviations, both learnt, times factorised noise
+ * (Fortunato et al. 2018), which net_noise draws. */
+int net_noisy_linear(struct net *net, const char *name, int x, int outputs);
 int net_batchnorm(struct net *net, const char *name, int x);
 int net_position_bias(struct net *net, const char *name, int x); /* one bias a point and channel */
 /* n learned numbers that depend on no input, the same for every sample; `fill` at first: the logarithm of a
@@ -59,6 +63,8 @@ int net_position_bias(struct net *net, const char *name, int x); /* one bias a p
 int net_parameter(struct net *net, const char *name, int n, float fill);
 int net_activation(struct net *net, int x, enum activation act);
 int net_add(struct net *net, int a, int b);
+/* v[k] + d[a,k] - mean of d[.,k] over a (dueling_forward in ops.def)     values: [K], advantages: [A K] */
+int net_dueling(struct net *net, int values, int advantages);
 int net_pool(struct net *net, int x, enum pooling kind); /* [N,H,W,C] -> [N,C] */
 int net_flatten(struct net *net, int x);                 /* [N,H,W,C] -> [N,HWC], no copy */
 /* relu(bn(conv3x3)), bn(conv3x3), + x, relu (AlphaGo Zero, Methods) under NAME.conv1, NAME.bn1, ... */
@@ -106,6 +112,9 @@ void net_write(struct net *net, int segment, const float *host);
 /* Says that weights or state changed (optimiser steps, net_write and training forward passes say so
  * themselves). */
 void net_touch(struct net *net);
+/* New noise for all noisy layers, the same for every sample until the next call; rng NULL: none, the layers
+ * are their means. As net_write, callers wait for their queues first. */
+void net_noise(struct net *net, struct rng *rng);
 void net_zero_gradients(struct net *net, struct queue *q);
 /* Copies weights and state of `from` to the segments of equal name and shape: target networks, fine-tuning.
  */

@@ -1,4 +1,5 @@
-/* Weights with the batch norm after them folded in, for inference (see batchnorm_fold in ops.def). */
+/* Weights that inference uses in place of a layer's own: with the batch norm after them folded in, or with
+ * noise (see batchnorm_fold and noisy_forward in ops.def). */
 #include "nn/nn.h"
 
 void fold_init(struct net *net) {
@@ -6,7 +7,7 @@ void fold_init(struct net *net) {
     size_t count = 0;
     for (int i = 0; i < net->node_count; i++) {
         struct node *n = &net->nodes[i];
-        if (node_fold(net, i) == NONE) continue;
+        if (!node_derived(net, i)) continue;
         n->fold_weight = count;
         count += (net->segments[n->weight].count + SEGMENT_ALIGN - 1) / SEGMENT_ALIGN * SEGMENT_ALIGN;
         n->fold_bias = count;
@@ -42,11 +43,24 @@ struct tensor fold_bias(struct net *net, int layer) {
     return t;
 }
 
+void node_add_noise(struct net *net, struct queue *q, const struct node *n, struct tensor w,
+                    struct tensor b) {
+    struct tensor out = segment_weights(net, n->noise_out), in = segment_weights(net, n->noise_in);
+    q->op->noisy_forward(q, w, segment_weights(net, n->weight), segment_weights(net, n->sigma_weight), out,
+                         in);
+    q->op->noisy_forward(q, b, segment_weights(net, n->bias), segment_weights(net, n->sigma_bias), out,
+                         tensor_none());
+}
+
 static void fold_all(struct net *net, struct queue *q) {
     for (int i = 0; i < net->node_count; i++) {
-        int bn = node_fold(net, i);
-        if (bn == NONE) continue;
-        const struct node *layer = &net->nodes[i], *norm = &net->nodes[bn];
+        if (!node_derived(net, i)) continue;
+        const struct node *layer = &net->nodes[i];
+        if (node_is_noisy(layer)) {
+            node_add_noise(net, q, layer, fold_weights(net, i), fold_bias(net, i));
+            continue;
+        }
+        const struct node *norm = &net->nodes[node_fold(net, i)];
         q->op->batchnorm_fold(q, fold_weights(net, i), fold_bias(net, i), segment_weights(net, layer->weight),
                               segment_weights(net, layer->bias), segment_weights(net, norm->weight),
                               segment_weights(net, norm->bias), segment_weights(net, norm->mean),

@@ -45,8 +45,8 @@ static void chain_find(struct lowering *l, int head) {
     enum node_kind kind = net->nodes[head].kind;
     bool layer = node_is_layer(&net->nodes[head]);
     int end = head, next;
-    bool open = kind != NODE_ACTIVATION && kind != NODE_POOL &&
-                kind != NODE_PARAMETER; /* may take in an activation */
+    bool open = kind != NODE_ACTIVATION && kind != NODE_POOL && kind != NODE_PARAMETER &&
+                kind != NODE_DUELING; /* may take in an activation */
     if (layer && node_fold(net, head) != NONE) {
         if (l->mode == PLAN_INFER) {
             end = c->fold = node_fold(net, head);
@@ -158,6 +158,8 @@ static enum step_kind head_step(enum node_kind kind) {
         return STEP_ADD;
     case NODE_POOL:
         return STEP_POOL;
+    case NODE_DUELING:
+        return STEP_DUELING;
     case NODE_INPUT:
     case NODE_FLATTEN:
         break;
@@ -173,7 +175,7 @@ static void chain_emit(struct lowering *l, int head, int end) {
     int x = n->a == NONE ? NONE : at[n->a], r = NONE;
     enum dtype type = head_type(l, head, x);
     if (x != NONE) x = value_as(l, x, type);
-    if (n->kind == NODE_ADD) {
+    if (n->kind == NODE_ADD || n->kind == NODE_DUELING) {
         r = at[n->b];
     } else if (c->add != NONE) { /* the operand that is not this chain */
         int before = c->fold != NONE ? c->fold : head;
@@ -183,7 +185,7 @@ static void chain_emit(struct lowering *l, int head, int end) {
     if (r != NONE) r = value_as(l, r, type);
     int y = value_add(l, end, type);
     struct step *s = step_add(l, head_step(n->kind), head, x, r, y);
-    s->folded = c->fold != NONE;
+    s->folded = l->mode == PLAN_INFER && node_derived(net, head);
     if (n->kind == NODE_ACTIVATION) s->act = n->act;
     if (c->act != NONE) s->act = net->nodes[c->act].act;
     l->p->node_value[end] = y;

@@ -1,9 +1,12 @@
 /* The builder: calls that add nodes, and questions about the graph. */
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "nn/nn.h"
 #include "tengen/mem.h"
+
+#define NOISY_SIGMA 0.5f /* Fortunato et al. 2018, 3.2 */
 
 uint64_t version_new(void) {
     static atomic_uint_fast64_t last;
@@ -46,6 +49,7 @@ static int node_add(struct net *net, enum node_kind kind, const char *name, int 
     n->a = a;
     n->b = b;
     n->weight = n->bias = n->mean = n->var = NONE;
+    n->sigma_weight = n->sigma_bias = n->noise_in = n->noise_out = NONE;
     return net->node_count++;
 }
 
@@ -127,6 +131,24 @@ int net_linear(struct net *net, const char *name, int x, int outputs) {
     return i;
 }
 
+int net_noisy_linear(struct net *net, const char *name, int x, int outputs) {
+    int i = net_linear(net, name, x, outputs);
+    const int inputs = net->segments[net->nodes[i].weight].dims[1];
+    const float deviation = 1.0f / sqrtf((float)inputs);
+    net_gain(net, 1.0f / sqrtf(6.0f)); /* the variance of a uniform draw within +- deviation */
+    int segments[4] = {
+        segment_add(net, i, "weight_sigma", "OI", 0, 0, NOISY_SIGMA * deviation, 2, (int[]){outputs, inputs}),
+        segment_add(net, i, "bias_sigma", "C", 0, 0, NOISY_SIGMA * deviation, 1, &outputs),
+        segment_add(net, i, "noise_in", "C", SEGMENT_STATE, 0, 0.0f, 1, &inputs),
+        segment_add(net, i, "noise_out", "C", SEGMENT_STATE, 0, 0.0f, 1, &outputs)};
+    struct node *n = &net->nodes[i];
+    n->sigma_weight = segments[0];
+    n->sigma_bias = segments[1];
+    n->noise_in = segments[2];
+    n->noise_out = segments[3];
+    return i;
+}
+
 int net_batchnorm(struct net *net, const char *name, int x) {
     int i = node_add(net, NODE_BATCHNORM, name, x, NONE);
     struct node *n = &net->nodes[i];
@@ -168,6 +190,15 @@ int net_add(struct net *net, int a, int b) {
     const struct node *x = &net->nodes[a], *y = &net->nodes[b];
     ENSURE(x->image == y->image && x->h == y->h && x->w == y->w && x->c == y->c,
            "net %s adds [%d,%d,%d] and [%d,%d,%d]", net->name, x->h, x->w, x->c, y->h, y->w, y->c);
+    return i;
+}
+
+int net_dueling(struct net *net, int values, int advantages) {
+    const struct node *v = node_get(net, values), *d = node_get(net, advantages);
+    ENSURE(!v->image && !d->image && d->c % v->c == 0, "net %s: dueling sum of [%d] and [%d]", net->name,
+           v->c, d->c);
+    int i = node_add(net, NODE_DUELING, NULL, values, advantages);
+    net->nodes[i].c = net->nodes[advantages].c;
     return i;
 }
 
@@ -263,8 +294,14 @@ int node_uses(const struct net *net, int i, int *reader) {
 
 int node_fold(const struct net *net, int i) {
     int reader;
-    if (!node_is_layer(&net->nodes[i]) || node_uses(net, i, &reader) != 1 || reader == NONE) return NONE;
+    const struct node *n = &net->nodes[i];
+    if (!node_is_layer(n) || node_is_noisy(n) || node_uses(net, i, &reader) != 1 || reader == NONE)
+        return NONE;
     return net->nodes[reader].kind == NODE_BATCHNORM ? reader : NONE;
+}
+
+bool node_derived(const struct net *net, int i) {
+    return node_is_noisy(&net->nodes[i]) || node_fold(net, i) != NONE;
 }
 
 struct tensor node_tensor(const struct node *n, void *data, enum dtype type, int batch) {
@@ -306,11 +343,12 @@ static size_t node_parameters(const struct net *net, const struct node *n) {
     size_t sum = 0;
     if (n->weight != NONE) sum += net->segments[n->weight].count;
     if (n->bias != NONE) sum += net->segments[n->bias].count;
+    if (node_is_noisy(n)) sum *= 2; /* means and deviations */
     return sum;
 }
 
 static const char *const kinds[] = {"input",      "conv", "linear", "batch norm", "position bias",
-                                    "activation", "add",  "pool",   "flatten"};
+                                    "activation", "add",  "pool",   "flatten",    "dueling"};
 
 int net_nodes(const struct net *net) {
     return net->node_count;

@@ -2,7 +2,7 @@
  *
  *     net.c     builds nodes and segments             lower.c      nodes -> program (values and steps)
  *     params.c  commit, slabs, initial weights        placement.c  where values lie in memory, by liveness
- *     fold.c    batch norm folded into weights        plan.c       plans: memory, threads, access
+ *     fold.c    weights made of others                plan.c       plans: memory, threads, access
  *     optimiser.c  sgd, adam, adamw, rmsprop          run.c        one step forwards, one step backwards
  */
 #ifndef NN_NN_H
@@ -28,6 +28,7 @@ enum node_kind {
     NODE_ADD,
     NODE_POOL,
     NODE_FLATTEN,
+    NODE_DUELING, /* a: values of states, b: of actions */
 };
 
 /* One call of the builder. The shape is that of one sample: [c], or [h,w,c] of an image. */
@@ -42,7 +43,9 @@ struct node {
     enum pooling pooling;
     int weight, bias;              /* segments or NONE; of a batch norm: gamma and beta */
     int mean, var;                 /* state segments of a batch norm */
-    size_t fold_weight, fold_bias; /* layers under a batch norm: places in the fold's slab, in floats */
+    int sigma_weight, sigma_bias;  /* segments of a noisy linear layer, whose weight and bias are means ... */
+    int noise_in, noise_out;       /* ... and state segments: noise of its inputs and outputs */
+    size_t fold_weight, fold_bias; /* places in the fold's slab, in floats, where node_derived */
 };
 
 /* Whether a CPU has room for so many bytes; says so before the system does, which would kill the program. */
@@ -54,8 +57,9 @@ struct net_output {
     int node;
 };
 
-/* Weights of layers with the batch norm after them folded in: one copy a net, shared by all inference plans,
- * so that back ends pack each weight once. Guarded by `lock`. */
+/* What inference uses in place of a layer's weights: with the batch norm after them folded in, or with noise
+ * added. One copy a net, shared by all inference plans, so that back ends pack each weight once. Guarded by
+ * `lock`. */
 struct fold {
     pthread_mutex_t lock;
     float *slab; /* device memory; NULL until the first inference plan */
@@ -95,6 +99,13 @@ static inline bool node_is_layer(const struct node *n) {
 int node_uses(const struct net *net, int i, int *reader);
 /* The batch norm that can be folded into layer i: its only reader, or NONE. */
 int node_fold(const struct net *net, int i);
+static inline bool node_is_noisy(const struct node *n) {
+    return n->sigma_weight != NONE;
+}
+/* Whether inference runs layer i with weights of the fold. */
+bool node_derived(const struct net *net, int i);
+/* w, b: the weights of a noisy layer with its noise. */
+void node_add_noise(struct net *net, struct queue *q, const struct node *n, struct tensor w, struct tensor b);
 
 struct tensor segment_weights(struct net *net, int i);   /* in the weights or state slab; none for NONE */
 struct tensor segment_gradients(struct net *net, int i); /* none for NONE */
@@ -120,7 +131,8 @@ enum step_kind {
     STEP_ACTIVATION,
     STEP_ADD, /* y = act(x + r) */
     STEP_POOL,
-    STEP_COPY, /* y = x: between F32 and BF16, or into an output */
+    STEP_DUELING, /* y = dueling sum of x and r */
+    STEP_COPY,    /* y = x: between F32 and BF16, or into an output */
 };
 
 /* A tensor of the program; node_tensor of the reader's choice gives it a shape. */
@@ -180,8 +192,8 @@ struct place {
 /* What a plan adds to a step. */
 struct step_state {
     struct tensor w, b, mean,
-        var; /* parameters: of batch norm gamma and beta in w and b, running statistics */
-    struct tensor dw, db;
+        var;              /* parameters: of batch norm gamma and beta in w and b, running statistics */
+    struct tensor dw, db; /* of a noisy layer: of w and b, which are the plan's */
     struct tensor batch_mean, batch_rstd; /* training batch norm */
     struct conv conv;
     bool backward;       /* a gradient reaches y */
@@ -210,6 +222,7 @@ struct plan {
     size_t arena_bytes, fixed_bytes;
     char *fixed;
     float *statistics;  /* batch_mean and batch_rstd of all batch norms */
+    float *noisy;       /* training: w, b, dw and db of all noisy layers */
     struct lane *lanes; /* lanes[0] uses the plan's queue */
     int lane_count;
 };

@@ -206,6 +206,32 @@ void net_write(struct net *net, int segment, const float *host) {
     net_touch(net);
 }
 
+/* f(x) = sign(x) sqrt(|x|) of normal numbers (Fortunato et al. 2018, eq. 10 and 11), or zeros. */
+static void noise_draw(struct net *net, int segment, struct rng *rng) {
+    struct tensor t = segment_weights(net, segment);
+    size_t count = tensor_count(t);
+    float *noise = MEM_NEW(float, count);
+    for (size_t i = 0; rng && i < count; i++) {
+        float x = rng_normal(rng);
+        noise[i] = copysignf(sqrtf(fabsf(x)), x);
+    }
+    queue_upload(net->queue, t, noise);
+    net_wait(net);
+    mem_free(noise);
+}
+
+void net_noise(struct net *net, struct rng *rng) {
+    bool noisy = false;
+    for (int i = 0; i < net->node_count; i++) {
+        const struct node *n = &net->nodes[i];
+        if (!node_is_noisy(n)) continue;
+        noise_draw(net, n->noise_in, rng);
+        noise_draw(net, n->noise_out, rng);
+        noisy = true;
+    }
+    if (noisy) net->state_version = version_new(); /* the weights stay packed */
+}
+
 void net_touch(struct net *net) {
     net->weights_version = version_new();
     net->state_version = version_new();

@@ -94,6 +94,25 @@ static void statistics_bind(struct plan *p) {
     }
 }
 
+/* Room for what noisy layers run with in training: weights, biases and their gradients. */
+static void noisy_bind(struct plan *p) {
+    for (int pass = 0; pass < 2; pass++) {
+        size_t at = 0;
+        for (int i = 0; i < p->program.step_count; i++) {
+            const struct step *s = &p->program.steps[i];
+            if (s->kind != STEP_LINEAR || !node_is_noisy(&p->net->nodes[s->node])) continue;
+            struct tensor *parts[4] = {&p->states[i].w, &p->states[i].b, &p->states[i].dw, &p->states[i].db};
+            for (int k = 0; k < 4; k++) {
+                if (pass == 1 && tensor_is(*parts[k])) parts[k]->data = p->noisy + at;
+                parts[k]->version = NULL;
+                at += (tensor_count(*parts[k]) + SEGMENT_ALIGN - 1) / SEGMENT_ALIGN * SEGMENT_ALIGN;
+            }
+        }
+        if (at == 0) return;
+        if (pass == 0) p->noisy = device_alloc(p->net->device, at * sizeof(float));
+    }
+}
+
 /* Which gradients flow: from the outputs down to whatever learns. The first to write a gradient overwrites
  * it. */
 static void backward_bind(struct plan *p) {
@@ -268,7 +287,10 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     p->arena_bytes = arena_layout(p, p->chunk);
     enum status status = memory_check(p);
     if (status == STATUS_OK) {
-        if (mode == PLAN_TRAIN) statistics_bind(p);
+        if (mode == PLAN_TRAIN) {
+            statistics_bind(p);
+            noisy_bind(p);
+        }
         fixed_create(p);
         status = lanes_create(p);
     }
@@ -288,6 +310,7 @@ void plan_free(struct plan *p) {
     }
     if (p->fixed) device_release(d, p->fixed);
     if (p->statistics) device_release(d, p->statistics);
+    if (p->noisy) device_release(d, p->noisy);
     program_free(&p->program);
     mem_free(p->lanes);
     mem_free(p->states);

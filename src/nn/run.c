@@ -55,6 +55,8 @@ void step_forward(const struct frame *f, int step) {
                          frame_value(f, s->r, s->node), t->conv, s->act);
         break;
     case STEP_LINEAR:
+        if (p->mode == PLAN_TRAIN && node_is_noisy(&p->net->nodes[s->node]))
+            node_add_noise(p->net, q, &p->net->nodes[s->node], t->w, t->b);
         op->linear_forward(q, flat_value(f, s->y), flat_value(f, s->x), t->w, t->b, s->act);
         break;
     case STEP_BATCHNORM:
@@ -83,10 +85,40 @@ void step_forward(const struct frame *f, int step) {
         op->pool_forward(q, frame_value(f, s->y, s->node), frame_value(f, s->x, input_node(f, s)),
                          p->net->nodes[s->node].pooling);
         break;
+    case STEP_DUELING:
+        op->dueling_forward(q, flat_value(f, s->y), flat_value(f, s->x), flat_value(f, s->r));
+        break;
     case STEP_COPY:
         op->scale(q, flat_value(f, s->y), flat_value(f, s->x), 1.0f, false);
         break;
     }
+}
+
+/* A noisy layer's gradients become those of its means and deviations. */
+static void noisy_backward(const struct frame *f, const struct node *n, const struct step_state *t) {
+    struct queue *q = f->queue;
+    struct net *net = f->plan->net;
+    struct tensor out = segment_weights(net, n->noise_out), in = segment_weights(net, n->noise_in);
+    q->op->noisy_backward(q, segment_gradients(net, n->weight), segment_gradients(net, n->sigma_weight),
+                          t->dw, out, in);
+    q->op->noisy_backward(q, segment_gradients(net, n->bias), segment_gradients(net, n->sigma_bias), t->db,
+                          out, tensor_none());
+}
+
+static void linear_backward(const struct frame *f, const struct step *s, const struct step_state *t) {
+    struct queue *q = f->queue;
+    const struct ops *op = q->op;
+    const struct node *n = &f->plan->net->nodes[s->node];
+    const bool noisy = node_is_noisy(n) && tensor_is(t->dw);
+    struct tensor x = flat_value(f, s->x), dy = flat_gradient(f, s->y);
+    if (noisy) {
+        op->fill(q, t->dw, 0.0f);
+        op->fill(q, t->db, 0.0f);
+    }
+    if (tensor_is(t->db)) op->bias_backward(q, t->db, dy);
+    if (tensor_is(t->dw)) op->linear_backward_weights(q, t->dw, x, dy);
+    if (noisy) noisy_backward(f, n, t);
+    if (t->want_x) op->linear_backward_data(q, flat_gradient(f, s->x), dy, t->w, t->add_x);
 }
 
 /* Gradients of a layer's parameters, input and residual. The gradient of y becomes that of the sum under the
@@ -98,10 +130,7 @@ static void layer_backward(const struct frame *f, const struct step *s, const st
     if (s->act != ACTIVATION_NONE) op->activation_backward(q, dy, dy, flat_value(f, s->y), s->act, false);
     if (t->want_r) op->scale(q, flat_gradient(f, s->r), dy, 1.0f, t->add_r);
     if (s->kind == STEP_LINEAR) {
-        struct tensor x = flat_value(f, s->x);
-        if (tensor_is(t->db)) op->bias_backward(q, t->db, dy);
-        if (tensor_is(t->dw)) op->linear_backward_weights(q, t->dw, x, dy);
-        if (t->want_x) op->linear_backward_data(q, flat_gradient(f, s->x), dy, t->w, t->add_x);
+        linear_backward(f, s, t);
         return;
     }
     dy = frame_gradient(f, s->y, s->node);
@@ -176,6 +205,11 @@ void step_backward(const struct frame *f, int step) {
                                  frame_gradient(f, s->y, s->node), frame_value(f, s->y, s->node),
                                  frame_value(f, s->x, input_node(f, s)), p->net->nodes[s->node].pooling,
                                  t->add_x);
+        break;
+    case STEP_DUELING:
+        ENSURE(t->want_x && t->want_r, "net %s: a dueling sum of what does not learn", p->net->name);
+        q->op->dueling_backward(q, flat_gradient(f, s->x), flat_gradient(f, s->r), flat_gradient(f, s->y),
+                                t->add_x, t->add_r);
         break;
     case STEP_COPY:
         if (t->want_x) q->op->scale(q, flat_gradient(f, s->x), flat_gradient(f, s->y), 1.0f, t->add_x);

@@ -136,6 +136,23 @@ static void gradients_of_a_parameter_are_its_slopes(void **state) {
     bed_close(&bed);
 }
 
+/* Two noisy streams, three actions of four atoms each. */
+static void gradients_of_a_noisy_dueling_network_are_its_slopes(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_create("dueling");
+    int x = net_activation(net, net_noisy_linear(net, "fc", net_input_vector(net, "observation", 5), 6),
+                           ACTIVATION_TANH);
+    int v = net_noisy_linear(net, "value", x, 4), d = net_noisy_linear(net, "advantage", x, 12);
+    net_output(net, "q", net_dueling(net, v, d));
+    net_output(net, "v", v);
+    assert_ok(net_commit(net, bed.device));
+    net_randomise(net, 3); /* the noise, too */
+    check(net, bed.queue, (const char *const[]){"q", "v"}, 2);
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void gradients_add_up_over_backward_passes(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
@@ -193,6 +210,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_a_network_of_everything_are_its_slopes),
         cmocka_unit_test(gradients_of_a_preactivation_block_are_its_slopes),
         cmocka_unit_test(gradients_of_a_parameter_are_its_slopes),
+        cmocka_unit_test(gradients_of_a_noisy_dueling_network_are_its_slopes),
         cmocka_unit_test(gradients_add_up_over_backward_passes),
         cmocka_unit_test(frozen_layers_get_no_gradient),
     };
