@@ -2,15 +2,15 @@
  *
  * head = actor_critic or policy: `blocks` hidden layers of `channels` tanh units, orthogonal weights, gains
  * sqrt(2) inside, 0.01 for the policy and 1 for the value; a trunk each for policy and value unless `shared`
- * (CleanRL's ppo.py, 2 layers of 64). head = q: `blocks` hidden layers of `channels` ReLU units, and one
- * linear output an action. */
+ * (CleanRL's ppo.py, 2 layers of 64). head = q: `blocks` hidden layers of `channels` ReLU units, the
+ * last of which belongs to head_q. */
 #include <string.h>
 
-#include "tengen/model.h"
+#include "models/heads.h"
 
-static int trunk(struct net *net, const char *name, int x, const struct model_config *config,
+static int trunk(struct net *net, const char *name, int x, const struct model_config *config, int layers,
                  bool orthogonal) {
-    for (int i = 0; i < config->blocks; i++) {
+    for (int i = 0; i < layers; i++) {
         char layer[64];
         snprintf(layer, sizeof layer, "%s.fc%d", name, i + 1);
         x = net_linear(net, layer, x, config->channels);
@@ -30,13 +30,19 @@ static int head(struct net *net, const char *output, const char *name, int x, in
 static enum status mlp_build(struct net *net, const struct model_config *config, struct model_shape shape) {
     int x = net_input_vector(net, "observation", shape.h * shape.w * shape.c);
     if (strcmp(config->head, "q") == 0) {
-        net_output(net, "q", net_linear(net, "q.out", trunk(net, "q", x, config, false), shape.actions));
+        char last[64];
+        if (config->blocks < 1)
+            return status_fail(STATUS_USAGE, "[net] blocks = %d: head = q has one hidden layer at least",
+                               config->blocks);
+        snprintf(last, sizeof last, "q.fc%d", config->blocks);
+        x = trunk(net, "q", x, config, config->blocks - 1, false);
+        head_q(net, last, "q.out", x, config->channels, config, shape.actions);
         return STATUS_OK;
     }
-    int policy = trunk(net, config->shared ? "trunk" : "policy", x, config, true);
+    int policy = trunk(net, config->shared ? "trunk" : "policy", x, config, config->blocks, true);
     head(net, "policy", "policy.out", policy, shape.actions, 0.01f);
     if (strcmp(config->head, "policy") == 0) return STATUS_OK;
-    int value = config->shared ? policy : trunk(net, "value", x, config, true);
+    int value = config->shared ? policy : trunk(net, "value", x, config, config->blocks, true);
     head(net, "value", "value.out", value, 1, 1.0f);
     return STATUS_OK;
 }

@@ -2,39 +2,19 @@
  * 4x4 stride 2, conv 64 3x3, linear 512, all ReLU; then either policy and value (as CleanRL's ppo_atari.py,
  * orthogonal weights, gains sqrt(2) inside, 0.01 and 1 at the heads) or Q values. `blocks` and `channels` are
  * not used. */
-#include <string.h>
-
-#include "tengen/model.h"
+#include "models/heads.h"
 
 static enum status nature_cnn_build(struct net *net, const struct model_config *config,
                                     struct model_shape shape) {
-    static const struct {
-        const char *name;
-        int channels, kernel, stride;
-    } convs[] = {{"conv1", 32, 8, 4}, {"conv2", 64, 4, 2}, {"conv3", 64, 3, 1}};
     enum { SMALLEST = 36, HIDDEN = 512 };
-    const float inside = 1.41421356f;
     if (shape.h < SMALLEST || shape.w < SMALLEST)
         return status_fail(STATUS_USAGE, "model nature_cnn needs frames of %d x %d at least, not %d x %d",
                            SMALLEST, SMALLEST, shape.h, shape.w);
     int x = net_input(net, "observation", shape.h, shape.w, shape.c);
-    for (int i = 0; i < 3; i++) {
-        x = net_conv(net, convs[i].name, x, convs[i].channels, convs[i].kernel, convs[i].stride, 0, true);
-        net_orthogonal(net, inside);
-        x = net_activation(net, x, ACTIVATION_RELU);
-    }
-    x = net_linear(net, "fc", x, HIDDEN);
-    net_orthogonal(net, inside);
-    x = net_activation(net, x, ACTIVATION_RELU);
-    if (strcmp(config->head, "q") == 0) {
-        net_output(net, "q", net_linear(net, "q", x, shape.actions));
-        return STATUS_OK;
-    }
-    net_output(net, "policy", net_linear(net, "policy", x, shape.actions));
-    net_orthogonal(net, 0.01f);
-    if (strcmp(config->head, "policy") == 0) return STATUS_OK;
-    net_output(net, "value", net_linear(net, "value", x, 1));
-    net_orthogonal(net, 1.0f);
+    x = conv_relu(net, "conv1", x, 32, 8, 4);
+    x = conv_relu(net, "conv2", x, 64, 4, 2);
+    x = conv_relu(net, "conv3", x, 64, 3, 1);
+    head_after_convs(net, x, HIDDEN, config, shape);
     return STATUS_OK;
 }
 

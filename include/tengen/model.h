@@ -19,8 +19,11 @@ struct model_shape {
     F(S, int, policy_channels, 2, 1, 256, "channels of the policy head's 1x1 convolution")                   \
     F(S, int, value_channels, 1, 1, 256, "channels of the value head's 1x1 convolution")                     \
     F(S, choice, head, "actor_critic", 0, 0,                                                                 \
-      "actor_critic | policy | q; of mlp and nature_cnn: which outputs")                                     \
-    F(S, bool, shared, false, 0, 1, "mlp: policy and value share the hidden layers")
+      "actor_critic | policy | q; of mlp, nature_cnn and minatar_cnn: which outputs")                        \
+    F(S, bool, shared, false, 0, 1, "mlp: policy and value share the hidden layers")                         \
+    F(S, bool, dueling, false, 0, 0, "head q: values of states and advantages of actions are summed")        \
+    F(S, int, atoms, 1, 1, 1024, "head q: atoms of each action's distribution (C51: 51); 1: a plain value")  \
+    F(S, bool, noisy, false, 0, 0, "head q: its linear layers are noisy, which replaces epsilon")
 CONFIG_STRUCT(model_config, MODEL_CONFIG)
 
 struct model {
@@ -37,7 +40,7 @@ int model_count(void);
 const struct model *model_at(int i);
 
 /* Finds, builds and commits; an unknown name is an error that offers the nearest. Outputs are named "policy"
- * (logits [N,A]) and, where the model has one, "value" ([N,1]); or "q" ([N,A]). The single input is
+ * (logits [N,A]) and, where the model has one, "value" ([N,1]); or "q" ([N, A atoms]). The single input is
  * "observation". */
 enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
                          struct net **out) MUST_USE;
