@@ -64,14 +64,19 @@ HD static inline struct rng rng_make(uint64_t seed, uint32_t purpose, uint64_t i
     return r;
 }
 
-/* The next 32 bits. Words are taken from blocks of four; recomputing a block is cheaper than keeping it. */
-HD static inline uint32_t rng_u32(struct rng *r) {
+/* The block of four words that the counter stands in. */
+HD static inline void rng_block(const struct rng *r, uint32_t out[4]) {
     uint64_t block = r->counter >> 2;
     uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32) ^ r->purpose * 0x85EBCA6Bu,
                            (uint32_t)r->index, (uint32_t)(r->index >> 32)};
     uint32_t key[2] = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)};
-    uint32_t out[4];
     rng_philox(counter, key, out);
+}
+
+/* The next 32 bits. Words are taken from blocks of four; recomputing a block is cheaper than keeping it. */
+HD static inline uint32_t rng_u32(struct rng *r) {
+    uint32_t out[4];
+    rng_block(r, out);
     return out[r->counter++ & 3];
 }
 
@@ -80,14 +85,30 @@ HD static inline uint64_t rng_u64(struct rng *r) {
     return high << 32 | rng_u32(r);
 }
 
+/* The next four words, as four calls would draw them; from one block where the counter allows it. */
+HD static inline void rng_u32x4(struct rng *r, uint32_t out[4]) {
+    if (r->counter & 3) {
+        for (int i = 0; i < 4; i++)
+            out[i] = rng_u32(r);
+        return;
+    }
+    rng_block(r, out);
+    r->counter += 4;
+}
+
 /* Uniform in [0, n), n > 0, without division bias worth speaking of (Lemire's multiply, 64 bits). */
 HD static inline uint32_t rng_below(struct rng *r, uint32_t n) {
     return (uint32_t)(((uint64_t)rng_u32(r) * n) >> 32);
 }
 
-/* Uniform in [0, 1) with 24 bits. */
+/* A word as a number in [0, 1) with 24 bits. */
+HD static inline float rng_unit(uint32_t word) {
+    return (float)(word >> 8) * (1.0f / 16777216.0f);
+}
+
+/* Uniform in [0, 1). */
 HD static inline float rng_uniform(struct rng *r) {
-    return (float)(rng_u32(r) >> 8) * (1.0f / 16777216.0f);
+    return rng_unit(rng_u32(r));
 }
 
 /* Standard normal (Box-Muller, the cosine half). */

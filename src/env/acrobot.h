@@ -42,11 +42,10 @@ HD static inline void acrobot_store(void *state, size_t n, size_t i, struct acro
 /* Every quantity uniform in (-0.1, 0.1). */
 HD static inline struct acrobot acrobot_reset(const struct env_rules *rules, struct rng *rng) {
     (void)rules;
-    struct acrobot s = {0.0f, 0.0f, 0.0f, 0.0f, 0};
-    s.a = 0.2f * rng_uniform(rng) - 0.1f;
-    s.b = 0.2f * rng_uniform(rng) - 0.1f;
-    s.a_dot = 0.2f * rng_uniform(rng) - 0.1f;
-    s.b_dot = 0.2f * rng_uniform(rng) - 0.1f;
+    uint32_t words[4];
+    rng_u32x4(rng, words);
+    struct acrobot s = {0.2f * rng_unit(words[0]) - 0.1f, 0.2f * rng_unit(words[1]) - 0.1f,
+                        0.2f * rng_unit(words[2]) - 0.1f, 0.2f * rng_unit(words[3]) - 0.1f, 0};
     return s;
 }
 

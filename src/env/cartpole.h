@@ -52,11 +52,10 @@ HD static inline void cartpole_store(void *state, size_t n, size_t i, struct car
 /* Every quantity uniform in (-0.05, 0.05). */
 HD static inline struct cartpole cartpole_reset(const struct env_rules *rules, struct rng *rng) {
     (void)rules;
-    struct cartpole s = {0.0f, 0.0f, 0.0f, 0.0f, 0};
-    s.x = 0.1f * rng_uniform(rng) - 0.05f;
-    s.x_dot = 0.1f * rng_uniform(rng) - 0.05f;
-    s.theta = 0.1f * rng_uniform(rng) - 0.05f;
-    s.theta_dot = 0.1f * rng_uniform(rng) - 0.05f;
+    uint32_t words[4];
+    rng_u32x4(rng, words);
+    struct cartpole s = {0.1f * rng_unit(words[0]) - 0.05f, 0.1f * rng_unit(words[1]) - 0.05f,
+                         0.1f * rng_unit(words[2]) - 0.05f, 0.1f * rng_unit(words[3]) - 0.05f, 0};
     return s;
 }
 

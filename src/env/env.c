@@ -169,13 +169,16 @@ static enum status bad_reward(const struct env_batch *b) {
 enum status env_batch_receive(struct env_batch *b) {
     TRY(b->provider->receive(b));
     int n = b->count, done = 0;
+    float *restrict returns = b->returns;
+    int32_t *restrict lengths = b->lengths;
+    uint8_t *restrict ends = b->done;
     for (int i = 0; i < n; i++) {
-        b->returns[i] += b->scores[i];
-        b->lengths[i]++;
+        returns[i] += b->scores[i];
+        lengths[i]++;
     }
     for (int i = 0; i < n; i++) {
-        b->done[i] = b->terminated[i] | b->truncated[i];
-        done += b->done[i];
+        ends[i] = b->terminated[i] | b->truncated[i];
+        done += ends[i];
     }
     b->done_count = done;
     if (all_finite(b->rewards, n) && (b->scores == b->rewards || all_finite(b->scores, n))) return STATUS_OK;
@@ -190,10 +193,12 @@ enum status env_batch_step(struct env_batch *b, const void *actions) {
 enum status env_batch_reset_done(struct env_batch *b) {
     if (!b->done_count) return STATUS_OK;
     TRY(b->provider->reset(b, b->done));
-    for (int i = 0; i < b->count; i++) {
-        if (!b->ended[i]) continue;
-        b->returns[i] = 0;
-        b->lengths[i] = 0;
+    float *restrict returns = b->returns;
+    int32_t *restrict lengths = b->lengths;
+    const uint8_t *restrict ended = b->ended;
+    for (int i = 0, n = b->count; i < n; i++) {
+        returns[i] = ended[i] ? 0 : returns[i];
+        lengths[i] = ended[i] ? 0 : lengths[i];
     }
     memset(b->done, 0, (size_t)b->count);
     memset(b->ended, 0, (size_t)b->count);

@@ -51,7 +51,8 @@ HD static inline struct mountaincar mountaincar_step(const struct env_rules *rul
     float push = 0.001f * (float)(action - 1), slope = 0.0025f * env_cos(3.0f * s.x);
     s.x_dot = env_clip(s.x_dot + push - slope, -0.07f, 0.07f);
     s.x = env_clip(s.x + s.x_dot, -1.2f, 0.6f);
-    if (s.x <= -1.2f && s.x_dot < 0.0f) s.x_dot = 0.0f; /* the wall on the left */
+    float least = s.x <= -1.2f ? 0.0f : -0.07f; /* the wall on the left */
+    s.x_dot = s.x_dot < least ? least : s.x_dot;
     s.steps++;
     *reward = -1.0f;
     *terminated = (uint8_t)((s.x >= 0.5f) & (s.x_dot >= 0.0f));

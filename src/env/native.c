@@ -17,6 +17,17 @@
 #define LANES _Pragma("GCC ivdep")
 #endif
 
+/* The first lane from i on that the mask names; n: none. Few are named: eight are looked at together. */
+static int next_lane(const uint8_t *mask, int i, int n) {
+    for (; i < n; i++) {
+        uint64_t eight = 0;
+        for (; i % 8 == 0 && i + 8 <= n && !eight; i += eight ? 0 : 8)
+            memcpy(&eight, mask + i, sizeof eight);
+        if (i == n || mask[i]) break;
+    }
+    return i;
+}
+
 #define ENV(name_, observation, features, action, ...)                                                       \
     static struct env_spec name_##_spec(const struct env_rules *rules) {                                     \
         (void)rules;                                                                                         \
@@ -24,9 +35,10 @@
     }                                                                                                        \
     static void name_##_reset_lanes(const struct env_rules *rules, void *state, struct rng *rngs, int n,     \
                                     const uint8_t *mask) {                                                   \
-        for (int i = 0; i < n; i++)                                                                          \
-            if (!mask || mask[i])                                                                            \
-                name_##_store(state, (size_t)n, (size_t)i, name_##_reset(rules, &rngs[i]));                  \
+        for (int i = 0; i < n; i++) {                                                                        \
+            if (mask && (i = next_lane(mask, i, n)) == n) break;                                             \
+            name_##_store(state, (size_t)n, (size_t)i, name_##_reset(rules, &rngs[i]));                      \
+        }                                                                                                    \
     }                                                                                                        \
     static void name_##_step_lanes(const struct env_rules *restrict rules, void *restrict state,             \
                                    struct rng *restrict rngs, int n, const void *restrict actions,           \

@@ -109,8 +109,22 @@ static void gamma_has_its_moments_below_and_above_one(void **state) {
     }
 }
 
+static void four_words_at_once_are_those_of_four_calls(void **state) {
+    (void)state;
+    struct rng one = rng_make(5, RNG_TEST, 1), four = one;
+    for (int skip = 0; skip < 5; skip++) {
+        uint32_t words[4];
+        rng_u32x4(&four, words);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(words[i], rng_u32(&one));
+        assert_int_equal(rng_u32(&four), rng_u32(&one)); /* the next begins elsewhere in its block */
+    }
+    assert_int_equal(one.counter, four.counter);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(four_words_at_once_are_those_of_four_calls),
         cmocka_unit_test(philox_gives_the_published_words),
         cmocka_unit_test(a_stream_is_taken_up_again_from_its_counter),
         cmocka_unit_test(streams_differ_by_seed_purpose_and_index),

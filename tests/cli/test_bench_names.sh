@@ -5,6 +5,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
+"$TENGEN" bench env --count 64 --seconds 0.01 --json >>figures
 "$TENGEN" bench go --size 7 --seconds 0.01 --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter _7x7 --device cpu --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter ops.6. --device cpu --json >>figures
