@@ -10,8 +10,6 @@
 #ifndef ENV_ACROBOT_H
 #define ENV_ACROBOT_H
 
-#include <stddef.h>
-
 #include "env/rules.h"
 #include "env/trigonometry.h"
 
@@ -22,22 +20,6 @@ struct acrobot {
     float a_dot, b_dot; /* rad/s */
     int32_t steps;      /* of this episode */
 };
-
-/* Lane i of a batch of n. */
-HD static inline struct acrobot acrobot_load(const void *state, size_t n, size_t i) {
-    const float *f = (const float *)state;
-    struct acrobot s = {f[i], f[n + i], f[2 * n + i], f[3 * n + i], ((const int32_t *)state)[4 * n + i]};
-    return s;
-}
-
-HD static inline void acrobot_store(void *state, size_t n, size_t i, struct acrobot s) {
-    float *f = (float *)state;
-    f[i] = s.a;
-    f[n + i] = s.b;
-    f[2 * n + i] = s.a_dot;
-    f[3 * n + i] = s.b_dot;
-    ((int32_t *)state)[4 * n + i] = s.steps;
-}
 
 /* Every quantity uniform in (-0.1, 0.1). */
 HD static inline struct acrobot acrobot_reset(const struct env_rules *rules, struct rng *rng) {

@@ -7,9 +7,6 @@
  *   reward         1 a step, the last one included
  *   terminated     |position| > 2.4 or |angle| > 12 degrees
  *   truncated      after 500 steps
- *
- * In a batch the state is an array a quantity, [5, n] words of four bytes, so that neighbouring lanes fill a
- * vector.
  */
 #ifndef ENV_CARTPOLE_H
 #define ENV_CARTPOLE_H
@@ -31,37 +28,19 @@ struct cartpole {
     int32_t steps;          /* of this episode */
 };
 
-/* Lane i of a batch of n. */
-HD static inline struct cartpole cartpole_load(const void *state, size_t n, size_t i) {
-    const float *f = (const float *)state;
-    const int32_t *steps = (const int32_t *)state + 4 * n;
-    struct cartpole s = {f[i], f[n + i], f[2 * n + i], f[3 * n + i], steps[i]};
-    return s;
-}
-
-HD static inline void cartpole_store(void *state, size_t n, size_t i, struct cartpole s) {
-    float *f = (float *)state;
-    int32_t *steps = (int32_t *)state + 4 * n;
-    f[i] = s.x;
-    f[n + i] = s.x_dot;
-    f[2 * n + i] = s.theta;
-    f[3 * n + i] = s.theta_dot;
-    steps[i] = s.steps;
-}
-
 /* Every quantity uniform in (-0.05, 0.05). */
 HD static inline struct cartpole cartpole_reset(const struct env_rules *rules, struct rng *rng) {
     (void)rules;
     uint32_t words[4];
     rng_u32x4(rng, words);
-    struct cartpole s = {0.1f * rng_unit(words[0]) - 0.05f, 0.1f * rng_unit(words[1]) - 0.05f,
-                         0.1f * rng_unit(words[2]) - 0.05f, 0.1f * rng_unit(words[3]) - 0.05f, 0};
+    struct cartpole s = {fmaf(0.1f, rng_unit(words[0]), -0.05f), fmaf(0.1f, rng_unit(words[1]), -0.05f),
+                         fmaf(0.1f, rng_unit(words[2]), -0.05f), fmaf(0.1f, rng_unit(words[3]), -0.05f), 0};
     return s;
 }
 
 /* Euler's rule over 20 ms. Sine and cosine are Taylor polynomials: a library call would keep lanes from a
  * vector and differ between devices, and an episode's angles stay far within 1 rad, where these err by less
- * than 3e-7. */
+ * than 3e-7. Multiply-adds are written out, since here the compiler may not choose them (rooms.cmake). */
 HD static inline struct cartpole cartpole_step(const struct env_rules *rules, struct cartpole s,
                                                struct rng *rng, int32_t action, float *reward,
                                                uint8_t *terminated, uint8_t *truncated) {
@@ -70,21 +49,22 @@ HD static inline struct cartpole cartpole_step(const struct env_rules *rules, st
     (void)rules;
     (void)rng;
 
-    float t2 = s.theta * s.theta;
-    float sine =
-        s.theta * (1.0f + t2 * (-1.0f / 6 + t2 * (1.0f / 120 + t2 * (-1.0f / 5040 + t2 * (1.0f / 362880)))));
-    float cosine = 1.0f + t2 * (-0.5f + t2 * (1.0f / 24 + t2 * (-1.0f / 720 + t2 * (1.0f / 40320))));
+    float t2 = s.theta * s.theta, half_mass = pole_mass * half_length;
+    float odd =
+        fmaf(t2, fmaf(t2, fmaf(t2, fmaf(t2, 1.0f / 362880, -1.0f / 5040), 1.0f / 120), -1.0f / 6), 1.0f);
+    float sine = s.theta * odd;
+    float cosine = fmaf(t2, fmaf(t2, fmaf(t2, fmaf(t2, 1.0f / 40320, -1.0f / 720), 1.0f / 24), -0.5f), 1.0f);
 
     float force = action == 1 ? push : -push;
-    float shared = (force + pole_mass * half_length * s.theta_dot * s.theta_dot * sine) / total_mass;
-    float theta_acc = (gravity * sine - cosine * shared) /
+    float shared = fmaf(half_mass * s.theta_dot * s.theta_dot, sine, force) / total_mass;
+    float theta_acc = fmaf(gravity, sine, -(cosine * shared)) /
                       (half_length * (4.0f / 3.0f - pole_mass * cosine * cosine / total_mass));
-    float x_acc = shared - pole_mass * half_length * theta_acc * cosine / total_mass;
+    float x_acc = shared - half_mass * theta_acc * cosine / total_mass;
 
-    s.x += tau * s.x_dot;
-    s.x_dot += tau * x_acc;
-    s.theta += tau * s.theta_dot;
-    s.theta_dot += tau * theta_acc;
+    s.x = fmaf(tau, s.x_dot, s.x);
+    s.x_dot = fmaf(tau, x_acc, s.x_dot);
+    s.theta = fmaf(tau, s.theta_dot, s.theta);
+    s.theta_dot = fmaf(tau, theta_acc, s.theta_dot);
     s.steps++;
 
     *reward = 1.0f;

@@ -10,8 +10,6 @@
 enum { CARTPOLE_HIDDEN_FEATURES = 2 };
 
 #define cartpole_hidden       cartpole
-#define cartpole_hidden_load  cartpole_load
-#define cartpole_hidden_store cartpole_store
 #define cartpole_hidden_reset cartpole_reset
 #define cartpole_hidden_step  cartpole_step
 

@@ -14,7 +14,6 @@
 #define ENV_GRIDWORLD_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "env/rules.h"
 
@@ -24,19 +23,6 @@ struct gridworld {
     int32_t cell;
     int32_t steps; /* of this episode */
 };
-
-/* Lane i of a batch of n. */
-HD static inline struct gridworld gridworld_load(const void *state, size_t n, size_t i) {
-    const int32_t *words = (const int32_t *)state;
-    struct gridworld s = {words[i], words[n + i]};
-    return s;
-}
-
-HD static inline void gridworld_store(void *state, size_t n, size_t i, struct gridworld s) {
-    int32_t *words = (int32_t *)state;
-    words[i] = s.cell;
-    words[n + i] = s.steps;
-}
 
 HD static inline struct gridworld gridworld_reset(const struct env_rules *rules, struct rng *rng) {
     (void)rng;

@@ -10,8 +10,6 @@
 #ifndef ENV_MOUNTAINCAR_H
 #define ENV_MOUNTAINCAR_H
 
-#include <stddef.h>
-
 #include "env/rules.h"
 #include "env/trigonometry.h"
 
@@ -21,20 +19,6 @@ struct mountaincar {
     float x, x_dot;
     int32_t steps; /* of this episode */
 };
-
-/* Lane i of a batch of n. */
-HD static inline struct mountaincar mountaincar_load(const void *state, size_t n, size_t i) {
-    const float *f = (const float *)state;
-    struct mountaincar s = {f[i], f[n + i], ((const int32_t *)state)[2 * n + i]};
-    return s;
-}
-
-HD static inline void mountaincar_store(void *state, size_t n, size_t i, struct mountaincar s) {
-    float *f = (float *)state;
-    f[i] = s.x;
-    f[n + i] = s.x_dot;
-    ((int32_t *)state)[2 * n + i] = s.steps;
-}
 
 /* At rest, the position uniform in (-0.6, -0.4). */
 HD static inline struct mountaincar mountaincar_reset(const struct env_rules *rules, struct rng *rng) {

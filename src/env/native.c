@@ -37,7 +37,8 @@ static int next_lane(const uint8_t *mask, int i, int n) {
                                     const uint8_t *mask) {                                                   \
         for (int i = 0; i < n; i++) {                                                                        \
             if (mask && (i = next_lane(mask, i, n)) == n) break;                                             \
-            name_##_store(state, (size_t)n, (size_t)i, name_##_reset(rules, &rngs[i]));                      \
+            struct name_ s = name_##_reset(rules, &rngs[i]);                                                 \
+            env_lane_store(&s, sizeof s, state, (size_t)n, (size_t)i);                                       \
         }                                                                                                    \
     }                                                                                                        \
     static void name_##_step_lanes(const struct env_rules *restrict rules, void *restrict state,             \
@@ -45,17 +46,20 @@ static int next_lane(const uint8_t *mask, int i, int n) {
                                    float *restrict rewards, uint8_t *restrict terminated,                    \
                                    uint8_t *restrict truncated) {                                            \
         LANES for (int i = 0; i < n; i++) {                                                                  \
-            struct name_ s = name_##_load(state, (size_t)n, (size_t)i);                                      \
+            struct name_ s;                                                                                  \
+            env_lane_load(&s, sizeof s, state, (size_t)n, (size_t)i);                                        \
             s = name_##_step(rules, s, &rngs[i], ((const action *)actions)[i], &rewards[i], &terminated[i],  \
                              &truncated[i]);                                                                 \
-            name_##_store(state, (size_t)n, (size_t)i, s);                                                   \
+            env_lane_store(&s, sizeof s, state, (size_t)n, (size_t)i);                                       \
         }                                                                                                    \
     }                                                                                                        \
     static void name_##_observe_lanes(const struct env_rules *restrict rules, const void *restrict state,    \
                                       int n, void *restrict observations) {                                  \
-        for (int i = 0; i < n; i++)                                                                          \
-            name_##_observe(rules, name_##_load(state, (size_t)n, (size_t)i),                                \
-                            (observation *)observations + (size_t)i * (size_t)(features));                   \
+        for (int i = 0; i < n; i++) {                                                                        \
+            struct name_ s;                                                                                  \
+            env_lane_load(&s, sizeof s, state, (size_t)n, (size_t)i);                                        \
+            name_##_observe(rules, s, (observation *)observations + (size_t)i * (size_t)(features));         \
+        }                                                                                                    \
     }
 #include "env/envs.def"
 #undef ENV

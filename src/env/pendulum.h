@@ -10,8 +10,6 @@
 #ifndef ENV_PENDULUM_H
 #define ENV_PENDULUM_H
 
-#include <stddef.h>
-
 #include "env/rules.h"
 #include "env/trigonometry.h"
 
@@ -23,20 +21,6 @@ struct pendulum {
     float angle, velocity; /* rad from upright, in [-pi, pi]; rad/s */
     int32_t steps;         /* of this episode */
 };
-
-/* Lane i of a batch of n. */
-HD static inline struct pendulum pendulum_load(const void *state, size_t n, size_t i) {
-    const float *f = (const float *)state;
-    struct pendulum s = {f[i], f[n + i], ((const int32_t *)state)[2 * n + i]};
-    return s;
-}
-
-HD static inline void pendulum_store(void *state, size_t n, size_t i, struct pendulum s) {
-    float *f = (float *)state;
-    f[i] = s.angle;
-    f[n + i] = s.velocity;
-    ((int32_t *)state)[2 * n + i] = s.steps;
-}
 
 /* The angle uniform all around, the velocity in (-1, 1). */
 HD static inline struct pendulum pendulum_reset(const struct env_rules *rules, struct rng *rng) {

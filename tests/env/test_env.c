@@ -17,7 +17,7 @@ static void refused(const char *name, const char *part) {
 static void an_unknown_environment_is_refused_and_the_nearest_named(void **state) {
     (void)state;
     refused("cartpoles", "did you mean `cartpole`");
-    refused("zzzzzz", "there are acrobot, cartpole");
+    refused("zzzzzz", "there are acrobot, asterix, ");
     for (int i = 0; i < env_native_count(); i++)
         assert_int_equal(env_native_find(env_native_spec(i).name), i);
 }
@@ -30,33 +30,51 @@ static void actions_of_another_kind_are_refused(void **state) {
                  "sac needs actions that are continuous");
 }
 
-static void play_random(struct env_batch *b, uint64_t first, int steps, float *observations) {
+static size_t observation_bytes(const struct env_batch *b) {
+    return (size_t)env_spec_features(&b->spec) * (b->spec.pixels ? 1 : sizeof(float));
+}
+
+/* Some steps of random actions; what is seen then, [count] of observation_bytes; mem_free. */
+static char *play_random(struct env_batch *b, uint64_t first, int steps) {
     struct rng rngs[LANES];
-    int32_t actions[LANES];
+    int32_t choices[LANES];
+    float forces[LANES];
+    bool continuous = b->spec.kind == ENV_CONTINUOUS;
+    assert_int_equal(b->spec.components, 1);
     for (int i = 0; i < b->count; i++)
         rngs[i] = rng_make(3, RNG_TEST, first + (uint64_t)i);
     for (int t = 0; t < steps; t++) {
-        for (int i = 0; i < b->count; i++)
-            actions[i] = (int32_t)rng_below(&rngs[i], (uint32_t)b->spec.choices[0]);
-        assert_ok(env_batch_step(b, actions));
+        for (int i = 0; i < b->count; i++) {
+            forces[i] = 2 * rng_uniform(&rngs[i]) - 1;
+            choices[i] = (int32_t)rng_below(&rngs[i], continuous ? 1 : (uint32_t)b->spec.choices[0]);
+        }
+        assert_ok(env_batch_step(b, continuous ? (void *)forces : choices));
         assert_ok(env_batch_reset_done(b));
     }
-    env_batch_observe(b, observations);
+    char *seen = mem_alloc((size_t)b->count, observation_bytes(b));
+    env_batch_observe(b, seen);
+    return seen;
 }
 
 static void a_lane_lives_the_same_alone_as_in_a_batch(void **state) {
     (void)state;
-    float all[LANES * FEATURES], one[FEATURES];
-    struct env_batch b = open_batch("cartpole", LANES, 100);
-    play_random(&b, 100, 200, all);
-    for (int i = 0; i < LANES; i++) {
-        struct env_batch alone = open_batch("cartpole", 1, 100 + (uint64_t)i);
-        play_random(&alone, 100 + (uint64_t)i, 200, one);
-        assert_memory_equal(one, all + i * FEATURES, sizeof one);
-        assert_int_equal(alone.lengths[0], b.lengths[i]);
-        env_batch_close(&alone);
+    for (int kind = 0; kind < env_native_count(); kind++) {
+        struct env_spec spec = env_native_spec(kind);
+        struct env_batch b = open_batch(spec.name, LANES, 100);
+        char *all = play_random(&b, 100, 250);
+        for (int i = 0; i < LANES; i++) {
+            struct env_batch alone = open_batch(spec.name, 1, 100 + (uint64_t)i);
+            char *one = play_random(&alone, 100 + (uint64_t)i, 250);
+            if (memcmp(one, all + (size_t)i * observation_bytes(&b), observation_bytes(&b)) != 0)
+                fail_msg("%s: lane %d sees something else", spec.name, i);
+            assert_int_equal(alone.lengths[0], b.lengths[i]);
+            assert_float_equal(alone.returns[0], b.returns[i], 0);
+            mem_free(one);
+            env_batch_close(&alone);
+        }
+        mem_free(all);
+        env_batch_close(&b);
     }
-    env_batch_close(&b);
 }
 
 static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
@@ -64,8 +82,8 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
     struct env_batch b = open_batch("cartpole", 4, 0);
     struct cartpole falling = {.theta = 0.2f, .theta_dot = 2.0f, .steps = 9};
     struct cartpole late = {.steps = CARTPOLE_MAX_STEPS - 1};
-    cartpole_store(states(&b), 4, 1, falling);
-    cartpole_store(states(&b), 4, 3, late);
+    set_lane(&b, 1, &falling);
+    set_lane(&b, 3, &late);
     b.returns[1] = 9;
     b.lengths[1] = 9;
     assert_ok(env_batch_step(&b, (int32_t[]){0, 0, 1, 1}));
@@ -85,7 +103,8 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
         assert_int_equal(b.lengths[i], same);
         assert_float_equal(b.returns[i], same, 0);
     }
-    assert_int_equal(cartpole_load(states(&b), 4, 3).steps, 0);
+    get_lane(&b, 3, &late);
+    assert_int_equal(late.steps, 0);
     assert_ok(env_batch_reset_done(&b)); /* nothing is left to do */
     env_batch_observe(&b, before);
     assert_memory_equal(before, after, sizeof before);
@@ -94,21 +113,25 @@ static void only_finished_episodes_are_reset_and_accounted_anew(void **state) {
 
 static void a_state_that_was_saved_goes_on_to_the_bit(void **state) {
     (void)state;
-    float before[LANES * FEATURES], after[LANES * FEATURES];
-    struct env_batch b = open_batch("cartpole", LANES, 0), other = open_batch("cartpole", LANES, 500);
-    play_random(&b, 0, 60, before);
-    size_t size;
-    void *saved = env_batch_save(&b, &size);
-    play_random(&b, 9, 60, before);
-    assert_ok(env_batch_load(&other, saved, size));
-    play_random(&other, 9, 60, after);
-    assert_memory_equal(before, after, sizeof before);
-    assert_memory_equal(b.returns, other.returns, sizeof(float) * LANES);
-    assert_memory_equal(b.lengths, other.lengths, sizeof(int32_t) * LANES);
-    assert_fails(env_batch_load(&other, saved, size - 4), STATUS_FORMAT, "was [env] changed?");
-    mem_free(saved);
-    env_batch_close(&b);
-    env_batch_close(&other);
+    for (int kind = 0; kind < env_native_count(); kind++) {
+        struct env_spec spec = env_native_spec(kind);
+        struct env_batch b = open_batch(spec.name, LANES, 0), other = open_batch(spec.name, LANES, 500);
+        mem_free(play_random(&b, 0, 60));
+        size_t size;
+        void *saved = env_batch_save(&b, &size);
+        char *before = play_random(&b, 9, 60);
+        assert_ok(env_batch_load(&other, saved, size));
+        char *after = play_random(&other, 9, 60);
+        assert_memory_equal(before, after, LANES * observation_bytes(&b));
+        assert_memory_equal(b.returns, other.returns, sizeof(float) * LANES);
+        assert_memory_equal(b.lengths, other.lengths, sizeof(int32_t) * LANES);
+        assert_fails(env_batch_load(&other, saved, size - 4), STATUS_FORMAT, "was [env] changed?");
+        mem_free(saved);
+        mem_free(before);
+        mem_free(after);
+        env_batch_close(&b);
+        env_batch_close(&other);
+    }
 }
 
 int main(void) {
