@@ -27,6 +27,8 @@ struct algo {
     enum status (*init_weights)(void *self, struct checkpoint_reader *r) MUST_USE;
     /* `tengen eval`: its own protocol, reported by name; `episodes` 0 means the algorithm's default. */
     enum status (*evaluate)(void *self, struct run *run, int episodes, const struct report *report) MUST_USE;
+    /* Optional: what was learnt, in notes for people; after training, and by evaluate. */
+    void (*show)(void *self, const struct report *report);
     void (*close)(void *self); /* legal on a zeroed self */
     /* The counter shown as progress besides iterations: "games", "steps". */
     const char *unit;

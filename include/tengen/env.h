@@ -34,7 +34,7 @@ CONFIG_STRUCT(env_config, ENV_CONFIG)
 
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };
 
-enum { ENV_COMPONENTS = 16 /* of an action, at most */, ENV_NAME = 64 };
+enum { ENV_COMPONENTS = 16 /* of an action, at most */, ENV_NAME = 64, ENV_SIGNS = 4 };
 
 /* What an environment shows and takes; constant over its life. */
 struct env_spec {
@@ -51,6 +51,9 @@ struct env_spec {
     int choices[ENV_COMPONENTS];                     /* discrete: how many there are, a component */
     float low[ENV_COMPONENTS], high[ENV_COMPONENTS]; /* continuous: bounds, a component */
     bool masked;                                     /* env_batch_masks says which choices are legal */
+    /* For pictures of a policy over states. */
+    const char *signs[ENV_SIGNS]; /* what an action looks like; NULL: its number */
+    char map[CONFIG_TEXT];        /* of h rows of w letters, parted by `/`; empty: none */
     /* Episodes. */
     int max_steps;                     /* truncated after so many; 0: never */
     float solved;                      /* customary return of a solved task; NAN: there is none */

@@ -350,6 +350,7 @@ static enum status train(struct training *t, const struct train_request *q) {
     for (int i = 0; i < q->override_count; i++)
         log_info("  %s", q->overrides[i]);
     TRY(loop(t, q->quiet));
+    if (s->algo->show && !q->quiet) s->algo->show(s->self, &(struct report){.json = false});
     return report_end(s);
 }
 

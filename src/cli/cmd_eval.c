@@ -38,6 +38,7 @@ const struct command command_eval = {
         "Evaluates the newest checkpoint of a run directory, or a checkpoint file.\n\n"
         "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std,\n"
         "             eval.length.mean, eval.episodes\n"
+        "  q_learning  the same, after the table and the policy as a picture\n"
         "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
         "             untrained network with the same search (alphazero.eval_simulations):\n"
         "             eval.policy_vs_random.score, .wins, eval.search_vs_untrained.score, .wins\n\n"

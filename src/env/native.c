@@ -105,6 +105,7 @@ static enum status native_open(struct env_batch *b, const struct env_config *con
     self->kind = &kinds[env_native_find(config->name)];
     TRY(env_rules_read(config, &self->rules));
     b->spec = self->kind->spec(&self->rules);
+    if (b->spec.states > 0) snprintf(b->spec.map, sizeof b->spec.map, "%s", config->map);
     self->state = mem_alloc((size_t)b->count, self->kind->state_bytes);
     self->rngs = MEM_NEW(struct rng, b->count);
     for (int i = 0; i < b->count; i++)

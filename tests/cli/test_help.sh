@@ -19,9 +19,9 @@ done
 "$TENGEN" --version >text && grep -Eq '^tengen [0-9]+\.[0-9]+\.[0-9]+ \(' text || fail "version"
 
 "$TENGEN" help train >text && has ppo text && has alphazero text
-for algorithm in alphazero ppo; do
+for algorithm in alphazero ppo q_learning; do
     "$TENGEN" help train "$algorithm" >text
-    has '^\[run\]' text && has '^\[net\]' text && has "^\\[$algorithm\\]" text && has checkpoint_minutes text
+    has '^\[run\]' text && has "^\\[$algorithm\\]" text && has checkpoint_minutes text
 done
 
 "$TENGEN" info >text

@@ -21,7 +21,8 @@ printf '#include "tengen/status.h"\n' >include/tengen/net.h
 printf '#include "net_more.h"\n/* exit(\n exit(1) */ int g(int argc);\n' >src/nn/net.c
 printf 'int x;\n' >src/nn/net_more.h
 printf '#include "ppo.h"\n#include "dqn.h"\n#include "shared.h"\n' >src/algo/ppo.c
-printf 'int a;\n' | tee src/algo/ppo.h src/algo/dqn.h src/algo/dqn.c >src/algo/shared.h
+printf 'int a;\n' | tee src/algo/{ppo.h,dqn.h,dqn.c,shared.h} >src/algo/shared.c
+printf 'ALGO(ppo)\nALGO(dqn)\n' >src/algo/algos.def
 for i in 1 2 3 4; do printf '#ifdef TENGEN_CUDA\n#endif\n#if TENGEN_CUDA_X\n#endif\n' >"src/nn/part$i.c"; done
 printf '\n%.0s' {1..801} >src/nn/long.c
 
