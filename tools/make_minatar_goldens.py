@@ -84,6 +84,28 @@ def play_freeway(game, rng):
     return UP
 
 
+def play_seaquest(game, rng):
+    """Shoots what is ahead, fetches divers, comes up with all six or for air."""
+    enemies = game.e_fish + game.e_subs
+    flying = [(thing[0], thing[1], 1 if thing[2] else -1) for thing in enemies + game.e_bullets]
+    if game.shot_timer == 0 and any(e[1] == game.sub_y and (e[0] > game.sub_x) == game.sub_or for e in enemies):
+        return FIRE
+    goal = (5, 4)
+    if game.diver_count == 6 or (game.oxygen < 60 and game.diver_count != 0):
+        goal = (game.sub_x, 0)
+    elif game.divers:
+        goal = min(game.divers, key=lambda d: abs(d[0] - game.sub_x) + abs(d[1] - game.sub_y))[:2]
+
+    def cost(dx, dy):
+        x, y = min(9, max(0, game.sub_x + dx)), min(8, max(0, game.sub_y + dy))
+        hits = sum(row == y and x in (column, column + step) for column, row, step in flying)
+        drowned = y == 0 and not game.surface and game.diver_count == 0
+        return 100 * hits + 1000 * drowned + abs(x - goal[0]) + abs(y - goal[1])
+    moves = [(NONE, 0, 0), (LEFT, -1, 0), (UP, 0, -1), (RIGHT, 1, 0), (DOWN, 0, 1)]
+    rng.shuffle(moves)
+    return min(moves, key=lambda move: cost(move[1], move[2]))[0]
+
+
 def play_space_invaders(game, rng):
     """Shoots below the nearest aliens, steps aside from bullets."""
     def danger(x):
@@ -122,4 +144,5 @@ if __name__ == "__main__":
     write("asterix", play_asterix, 4, 1500)
     write("breakout", play_breakout, 3, 1000, careless=0.02)
     write("freeway", play_freeway, 2, 2700)
+    write("seaquest", play_seaquest, 2, 3000)
     write("space_invaders", play_space_invaders, 4, 1500)

@@ -33,31 +33,31 @@ static int next_lane(const uint8_t *mask, int i, int n) {
         (void)rules;                                                                                         \
         return (struct env_spec){.name = #name_, .frames = 1, __VA_ARGS__};                                  \
     }                                                                                                        \
-    static void name_##_reset_lanes(const struct env_rules *rules, void *state, struct rng *rngs, int n,     \
-                                    const uint8_t *mask) {                                                   \
+    static void name_##_reset_lanes(const struct env_rules *rules, void *state, size_t stride,               \
+                                    struct rng *rngs, int n, const uint8_t *mask) {                          \
         for (int i = 0; i < n; i++) {                                                                        \
             if (mask && (i = next_lane(mask, i, n)) == n) break;                                             \
             struct name_ s = name_##_reset(rules, &rngs[i]);                                                 \
-            env_lane_store(&s, sizeof s, state, (size_t)n, (size_t)i);                                       \
+            env_lane_store(&s, sizeof s, state, stride, (size_t)i);                                          \
         }                                                                                                    \
     }                                                                                                        \
     static void name_##_step_lanes(const struct env_rules *restrict rules, void *restrict state,             \
-                                   struct rng *restrict rngs, int n, const void *restrict actions,           \
-                                   float *restrict rewards, uint8_t *restrict terminated,                    \
-                                   uint8_t *restrict truncated) {                                            \
+                                   size_t stride, struct rng *restrict rngs, int n,                          \
+                                   const void *restrict actions, float *restrict rewards,                    \
+                                   uint8_t *restrict terminated, uint8_t *restrict truncated) {              \
         LANES for (int i = 0; i < n; i++) {                                                                  \
             struct name_ s;                                                                                  \
-            env_lane_load(&s, sizeof s, state, (size_t)n, (size_t)i);                                        \
+            env_lane_load(&s, sizeof s, state, stride, (size_t)i);                                           \
             s = name_##_step(rules, s, &rngs[i], ((const action *)actions)[i], &rewards[i], &terminated[i],  \
                              &truncated[i]);                                                                 \
-            env_lane_store(&s, sizeof s, state, (size_t)n, (size_t)i);                                       \
+            env_lane_store(&s, sizeof s, state, stride, (size_t)i);                                          \
         }                                                                                                    \
     }                                                                                                        \
     static void name_##_observe_lanes(const struct env_rules *restrict rules, const void *restrict state,    \
-                                      int n, void *restrict observations) {                                  \
+                                      size_t stride, int n, void *restrict observations) {                   \
         for (int i = 0; i < n; i++) {                                                                        \
             struct name_ s;                                                                                  \
-            env_lane_load(&s, sizeof s, state, (size_t)n, (size_t)i);                                        \
+            env_lane_load(&s, sizeof s, state, stride, (size_t)i);                                           \
             name_##_observe(rules, s, (observation *)observations + (size_t)i * (size_t)(features));         \
         }                                                                                                    \
     }
@@ -99,6 +99,13 @@ int env_native_find(const char *name) {
 /* ---- the provider ----------------------------------------------------------------------------------------
  */
 
+/* Whole cache lines, an odd number of them: words of one lane that lie a power of two apart would contend for
+ * few places of a cache (a seventh of the speed of seaquest, whose struct is large). */
+static size_t lane_stride(int count) {
+    const size_t line = 64 / 4;
+    return (((size_t)count + line - 1) / line | 1) * line;
+}
+
 static enum status native_open(struct env_batch *b, const struct env_config *config, uint64_t seed,
                                enum rng_purpose purpose, uint64_t first_index) {
     struct env_native_batch *self = b->self = MEM_NEW(struct env_native_batch, 1);
@@ -106,7 +113,8 @@ static enum status native_open(struct env_batch *b, const struct env_config *con
     TRY(env_rules_read(config, &self->rules));
     b->spec = self->kind->spec(&self->rules);
     if (b->spec.states > 0) snprintf(b->spec.map, sizeof b->spec.map, "%s", config->map);
-    self->state = mem_alloc((size_t)b->count, self->kind->state_bytes);
+    self->stride = lane_stride(b->count);
+    self->state = mem_alloc(self->stride, self->kind->state_bytes);
     self->rngs = MEM_NEW(struct rng, b->count);
     for (int i = 0; i < b->count; i++)
         self->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
@@ -123,13 +131,13 @@ static void native_close(struct env_batch *b) {
 
 static enum status native_reset(struct env_batch *b, const uint8_t *mask) {
     struct env_native_batch *self = b->self;
-    self->kind->reset(&self->rules, self->state, self->rngs, b->count, mask);
+    self->kind->reset(&self->rules, self->state, self->stride, self->rngs, b->count, mask);
     return STATUS_OK;
 }
 
 static void native_observe(struct env_batch *b, void *observations) {
     struct env_native_batch *self = b->self;
-    self->kind->observe(&self->rules, self->state, b->count, observations);
+    self->kind->observe(&self->rules, self->state, self->stride, b->count, observations);
 }
 
 static enum status native_send(struct env_batch *b, const void *actions) {
@@ -141,7 +149,7 @@ static enum status native_send(struct env_batch *b, const void *actions) {
 static enum status native_receive(struct env_batch *b) {
     struct env_native_batch *self = b->self;
     ENSURE(self->actions, "a step of %s is received that was not sent", b->spec.name);
-    self->kind->step(&self->rules, self->state, self->rngs, b->count, self->actions, b->rewards,
+    self->kind->step(&self->rules, self->state, self->stride, self->rngs, b->count, self->actions, b->rewards,
                      b->terminated, b->truncated);
     self->actions = NULL;
     return STATUS_OK;
@@ -149,7 +157,7 @@ static enum status native_receive(struct env_batch *b) {
 
 static size_t native_save(struct env_batch *b, void *to) {
     struct env_native_batch *self = b->self;
-    size_t state = (size_t)b->count * self->kind->state_bytes, rngs = (size_t)b->count * sizeof(struct rng);
+    size_t state = self->stride * self->kind->state_bytes, rngs = (size_t)b->count * sizeof(struct rng);
     if (to) {
         memcpy(to, self->state, state);
         memcpy((char *)to + state, self->rngs, rngs);
@@ -159,7 +167,7 @@ static size_t native_save(struct env_batch *b, void *to) {
 
 static enum status native_load(struct env_batch *b, const void *from, size_t size) {
     struct env_native_batch *self = b->self;
-    size_t state = (size_t)b->count * self->kind->state_bytes;
+    size_t state = self->stride * self->kind->state_bytes;
     memcpy(self->state, from, state);
     memcpy(self->rngs, (const char *)from + state, size - state);
     return STATUS_OK;

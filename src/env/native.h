@@ -6,22 +6,25 @@
 #include "env/rules.h"
 #include "tengen/env.h"
 
-/* The loops over lanes of one kind. Lanes are independent; lane i draws from rngs[i]. */
+/* The loops over n lanes of one kind; state: [words, stride]. Lanes are independent; lane i draws from
+ * rngs[i]. */
 struct env_native {
     size_t state_bytes; /* of one environment */
     struct env_spec (*spec)(const struct env_rules *rules);
-    void (*reset)(const struct env_rules *rules, void *state, struct rng *rngs, int n,
+    void (*reset)(const struct env_rules *rules, void *state, size_t stride, struct rng *rngs, int n,
                   const uint8_t *mask); /* mask NULL: all */
-    void (*step)(const struct env_rules *rules, void *state, struct rng *rngs, int n, const void *actions,
-                 float *rewards, uint8_t *terminated, uint8_t *truncated);
-    void (*observe)(const struct env_rules *rules, const void *state, int n, void *observations);
+    void (*step)(const struct env_rules *rules, void *state, size_t stride, struct rng *rngs, int n,
+                 const void *actions, float *rewards, uint8_t *terminated, uint8_t *truncated);
+    void (*observe)(const struct env_rules *rules, const void *state, size_t stride, int n,
+                    void *observations);
 };
 
 /* env_batch.self */
 struct env_native_batch {
     const struct env_native *kind;
     struct env_rules rules;
-    void *state;         /* [count] of state_bytes, an array a quantity */
+    void *state; /* [words, stride], whose first [words, count] are used */
+    size_t stride;
     struct rng *rngs;    /* [count] */
     const void *actions; /* of the step that was sent */
 };

@@ -21,22 +21,15 @@ static inline struct env_batch open_batch(const char *name, int count, uint64_t 
     return b;
 }
 
-static inline size_t lane_bytes(const struct env_batch *b) {
-    return ((struct env_native_batch *)b->self)->kind->state_bytes;
-}
-
-/* Where the lanes of one of our own environments lie. */
-static inline void *states(const struct env_batch *b) {
-    return ((struct env_native_batch *)b->self)->state;
-}
-
-/* Lane i of such a batch, out and in. */
+/* Lane i of a batch of our own environments, out and in. */
 static inline void get_lane(const struct env_batch *b, int i, void *lane) {
-    env_lane_load(lane, lane_bytes(b), states(b), (size_t)b->count, (size_t)i);
+    const struct env_native_batch *native = b->self;
+    env_lane_load(lane, native->kind->state_bytes, native->state, native->stride, (size_t)i);
 }
 
 static inline void set_lane(const struct env_batch *b, int i, const void *lane) {
-    env_lane_store(lane, lane_bytes(b), states(b), (size_t)b->count, (size_t)i);
+    const struct env_native_batch *native = b->self;
+    env_lane_store(lane, native->kind->state_bytes, native->state, native->stride, (size_t)i);
 }
 
 #endif

@@ -56,9 +56,10 @@ static void hold(const char *name, int quantities, bool can_terminate) {
     int32_t *choices = MEM_NEW(int32_t, n);
     float *forces = MEM_NEW(float, n), *observations = MEM_NEW(float, n *features);
     for (int i = 0; i < n; i++) {
-        for (int q = 0; q < quantities; q++)
-            ((float *)states(&b))[q * n + i] = rows[i].state[q];
-        ((int32_t *)states(&b))[quantities * n + i] = rows[i].steps;
+        float lane[NUMBERS + 1];
+        memcpy(lane, rows[i].state, sizeof rows[i].state);
+        memcpy(lane + quantities, &rows[i].steps, sizeof rows[i].steps);
+        set_lane(&b, i, lane);
         forces[i] = rows[i].action;
         choices[i] = (int32_t)rows[i].action;
     }

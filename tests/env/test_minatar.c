@@ -33,6 +33,7 @@ static uint32_t tape_below(struct rng *rng, uint32_t n) {
 #include "env/asterix.h"
 #include "env/breakout.h"
 #include "env/freeway.h"
+#include "env/seaquest.h"
 #include "env/space_invaders.h"
 
 enum { CHANNELS_MAX = 10 };
@@ -105,6 +106,7 @@ static FILE *open_goldens(const char *name) {
 TRAJECTORY(asterix, ASTERIX_CHANNELS)
 TRAJECTORY(breakout, BREAKOUT_CHANNELS)
 TRAJECTORY(freeway, FREEWAY_CHANNELS)
+TRAJECTORY(seaquest, SEAQUEST_CHANNELS)
 TRAJECTORY(space_invaders, SPACE_INVADERS_CHANNELS)
 
 int main(void) {
@@ -112,6 +114,7 @@ int main(void) {
         cmocka_unit_test(asterix_is_played_as_by_the_reference),
         cmocka_unit_test(breakout_is_played_as_by_the_reference),
         cmocka_unit_test(freeway_is_played_as_by_the_reference),
+        cmocka_unit_test(seaquest_is_played_as_by_the_reference),
         cmocka_unit_test(space_invaders_is_played_as_by_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
