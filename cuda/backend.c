@@ -266,6 +266,7 @@ static const struct backend backend = {
     .range_pop = cuda_range_pop,
     .describe = cuda_describe,
     .op = &cuda_ops,
+    .env_kernels = cuda_env_kernels,
 };
 
 const struct backend *tengen_cuda_backend(void);

@@ -4,6 +4,7 @@
 #ifndef CUDA_QUEUE_H
 #define CUDA_QUEUE_H
 
+#include "tengen/env_kernels.h"
 #include "tengen/ops.h"
 
 #ifdef __cplusplus
@@ -37,6 +38,9 @@ void cuda_launched(struct queue *q, const char *kernel);
  * library's convolution or product could not fuse. */
 void cuda_epilogue(struct queue *q, struct tensor y, struct tensor x, struct tensor b, struct tensor r,
                    enum activation act);
+
+/* One for each environment of envs.def. */
+extern const struct env_kernels cuda_env_kernels[];
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,7 @@ done
 mapfile -t files < <(find "${folders[@]}" -type f -regextype posix-extended -regex '.*\.(c|h|cu|cuh|def)' | sort)
 
 # Public headers whose room does not follow from their name (room.h, or a source of that name in the room).
-header_rooms='rng base  ops tensor  model nn'
+header_rooms='rng base  ops tensor  model nn  env_kernels env'
 
 awk -v header_rooms="$header_rooms" -v file_list="${files[*]}" '
 function breach(text) { print FILENAME ":" FNR ": " text; bad = 1 }

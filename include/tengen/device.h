@@ -22,6 +22,7 @@
 extern "C" {
 #endif
 
+struct env_kernels;
 struct pool;
 struct ops;
 struct queue;
@@ -73,6 +74,8 @@ struct backend {
     /* Prints versions and device names, or why there is none, as lines of "key: value". */
     void (*describe)(char *text, size_t size);
     const struct ops *op;
+    const struct env_kernels
+        *env_kernels; /* [environments of envs.def] (env_kernels.h); NULL: on the host alone */
 };
 
 /* spec: "cpu", "cuda", "cuda:1" or "auto" (a GPU where one works, else the CPU).

@@ -1,8 +1,11 @@
-/* tengen bench env: steps a second of environments alone, with observations and resets, a batch a thread. */
+/* tengen bench env: steps a second of environments alone, with observations and resets: a batch a thread, or
+ * all lanes on a GPU. */
 #include <string.h>
 
 #include "cli/cli.h"
-#include "tengen/env.h"
+#include "env/native.h"
+#include "tengen/device.h"
+#include "tengen/env_kernels.h"
 #include "tengen/mem.h"
 #include "tengen/thread.h"
 
@@ -90,36 +93,144 @@ static enum status time_environment(const struct report *report, struct env_benc
     return status;
 }
 
+/* ---- on a GPU -------------------------------------------------------------------------------------------
+ */
+
+/* Device memory of a batch of our own environments. */
+struct device_batch {
+    struct env_lanes lanes;
+    char *actions; /* [ACTION_SETS, n] words */
+    float *rewards;
+    uint8_t *terminated, *truncated;
+    void *observations;
+};
+
+static void device_batch_open(struct device_batch *d, struct queue *q, const struct env_batch *b,
+                              const float *actions) {
+    const struct env_native_batch *native = b->self;
+    size_t n = (size_t)b->count, words = ACTION_SETS * n;
+    d->lanes.state = device_alloc(q->device, native->stride * native->kind->state_bytes);
+    d->lanes.stride = native->stride;
+    d->lanes.rngs = device_alloc(q->device, n * sizeof(struct rng));
+    d->lanes.n = b->count;
+    d->actions = device_alloc(q->device, words * sizeof(float));
+    d->rewards = device_alloc(q->device, n * sizeof(float));
+    d->terminated = device_alloc(q->device, n);
+    d->truncated = device_alloc(q->device, n);
+    d->observations = device_alloc(q->device, n * (size_t)env_spec_features(&b->spec) *
+                                                  (b->spec.pixels ? 1 : sizeof(float)));
+    queue_upload(q, tensor_1(d->lanes.rngs, DTYPE_U8, (int)(n * sizeof(struct rng))), native->rngs);
+    queue_upload(q, tensor_1(d->actions, DTYPE_F32, (int)words), actions);
+}
+
+static void device_batch_close(struct device_batch *d, struct device *device) {
+    void *arrays[] = {d->lanes.state, d->lanes.rngs, d->actions,     d->rewards,
+                      d->terminated,  d->truncated,  d->observations};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        device_release(device, arrays[i]);
+}
+
+static enum status run_device_steps(struct device_batch *d, struct queue *q, const struct env_kernels *k,
+                                    const struct env_rules *rules, double seconds, double *rate) {
+    size_t set = (size_t)d->lanes.n * sizeof(float);
+    int64_t steps = 0;
+    k->reset(q, rules, d->lanes, NULL, NULL);
+    TRY(queue_wait(q));
+    double start = clock_now(), spent;
+    do {
+        for (int t = 0; t < STEPS; t++) {
+            k->step(q, rules, d->lanes, d->actions + (size_t)(t % ACTION_SETS) * set, d->rewards,
+                    d->terminated, d->truncated);
+            k->reset(q, rules, d->lanes, d->terminated, d->truncated);
+            k->observe(q, rules, d->lanes, d->observations);
+        }
+        TRY(queue_wait(q));
+        steps += (int64_t)STEPS * d->lanes.n;
+        spent = clock_now() - start;
+    } while (spent < seconds);
+    *rate = (double)steps / spent;
+    return STATUS_OK;
+}
+
+static enum status time_on_device(const struct report *report, const struct env_bench *e,
+                                  struct device *device) {
+    struct env_batch b;
+    struct queue *q;
+    struct device_batch d = {0};
+    double rate;
+    int kind = env_native_find(e->config.name);
+    TRY(env_batch_open(&b, &e->config, e->config.count, 1, RNG_ENV, 0));
+    const struct env_kernels *kernels = device->backend->env_kernels;
+    enum status status = STATUS_OK;
+    if (kind < 0 || !kernels)
+        status = status_fail(STATUS_USAGE, "%s: has no kernels for %s", e->config.name, device->name);
+    if (status == STATUS_OK) status = queue_open(device, 0, &q);
+    if (status == STATUS_OK) {
+        const struct env_native_batch *native = b.self;
+        size_t words = ACTION_SETS * (size_t)b.count;
+        float *actions = MEM_NEW(float, words);
+        struct rng rng = rng_make(1, RNG_TEST, 0);
+        draw_actions(&b.spec, actions, words, &rng);
+        device_batch_open(&d, q, &b, actions);
+        status = run_device_steps(&d, q, &kernels[kind], &native->rules, e->seconds, &rate);
+        if (status == STATUS_OK) report_value(report, rate, "steps/s", "env.%s.device_steps", e->config.name);
+        device_batch_close(&d, device);
+        queue_close(q);
+        mem_free(actions);
+    }
+    env_batch_close(&b);
+    return status;
+}
+
+/* ---- the command -----------------------------------------------------------------------------------------
+ */
+
+static enum status time_all(const struct report *report, struct env_bench *e, const char *name,
+                            struct pool *pool, struct device *device) {
+    for (int i = 0; i < (name ? 1 : env_native_count()); i++) {
+        snprintf(e->config.name, sizeof e->config.name, "%s", name ? name : env_native_spec(i).name);
+        TRY(device ? time_on_device(report, e, device) : time_environment(report, e, pool));
+    }
+    return STATUS_OK;
+}
+
 static enum status bench_env_run(const struct report *report, int argc, char **argv) {
     struct options o;
     struct env_bench e = {.seconds = 1};
-    long count = 2048, threads = 0;
+    long count = 0, threads = 0;
     options_init(&o, argc, argv);
     config_defaults(env_config_keys, &e.config);
+    const char *spec = option_text(&o, "device", "cpu");
+    bool gpu = strcmp(spec, "cpu") != 0;
     TRY(option_long(&o, "count", &count, 1, 1000000));
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &e.seconds, 0, 36000));
     TRY(option_done(&o));
-    e.config.count = (int)count;
+    e.config.count = (int)(count ? count : gpu ? 65536 : 2048);
     const char *name = option_word(&o), *more = name ? option_word(&o) : NULL;
     if (more) return status_fail(STATUS_USAGE, "two environments, %s and %s; time one at a time", name, more);
+    struct device *device = NULL;
+    if (gpu) TRY(device_open(spec, 1, &device));
     struct pool *pool = pool_create((int)threads);
-    enum status status = STATUS_OK;
-    report_note(report, "%ld environments in each of %d threads, random actions", count, pool_threads(pool));
-    for (int i = 0; i < (name ? 1 : env_native_count()) && status == STATUS_OK; i++) {
-        snprintf(e.config.name, sizeof e.config.name, "%s", name ? name : env_native_spec(i).name);
-        status = time_environment(report, &e, pool);
-    }
+    if (gpu)
+        report_note(report, "%d environments on %s, random actions", e.config.count, device->name);
+    else
+        report_note(report, "%d environments in each of %d threads, random actions", e.config.count,
+                    pool_threads(pool));
+    enum status status = time_all(report, &e, name, pool, device);
     pool_free(pool);
+    if (device) device_close(device);
     return status;
 }
 
 const struct bench bench_env = {
     .name = "env",
     .summary = "steps a second of environments alone, observations and resets included",
-    .help = "  tengen bench env [NAME] [--count 2048] [--threads T] [--seconds 1]\n"
-            "  Each thread steps a batch of --count environments by random actions drawn before, resets what "
-            "has\n"
-            "  ended and observes. Without a name: all of our own, one after the other.\n",
+    .help =
+        "  tengen bench env [NAME] [--count 2048] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
+        "  Each thread steps a batch of --count environments by random actions drawn before, resets what "
+        "has\n"
+        "  ended and observes. Without a name: all of our own, one after the other. On a GPU one batch (of\n"
+        "  65536) lives in its memory, and kernels do the same.\n",
     .run = bench_env_run,
 };

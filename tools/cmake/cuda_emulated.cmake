@@ -16,3 +16,5 @@ set_target_properties(tengen_cuda_emulated PROPERTIES CXX_STANDARD 17 CXX_STANDA
 target_include_directories(tengen_cuda_emulated PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(tengen_cuda_emulated PRIVATE -Wno-unknown-pragmas) # unroll is nvcc's
 target_link_libraries(tengen_cuda_emulated PUBLIC tengen_ops)
+set_source_files_properties(${CMAKE_BINARY_DIR}/generated/emulated_env.cpp PROPERTIES
+    COMPILE_OPTIONS "-ffp-contract=off;-Wno-missing-field-initializers")
