@@ -22,7 +22,7 @@ enum {
 };
 
 struct asterix {
-    int32_t last_action;
+    int32_t last_action, steps;
     int32_t x, y;                    /* the player */
     int32_t thing_x[ASTERIX_ROWS];   /* one a row */
     int32_t direction[ASTERIX_ROWS]; /* -1 or 1; 0: the row is free */
@@ -86,7 +86,8 @@ HD static inline struct asterix asterix_step(const struct env_rules *rules, stru
                                              uint8_t *truncated) {
     action = s.last_action = minatar_action(rules, rng, s.last_action, action);
     *reward = 0.0f;
-    *terminated = *truncated = 0;
+    *terminated = 0;
+    *truncated = ++s.steps >= MINATAR_MAX_STEPS;
     if (s.spawn_timer == 0) {
         asterix_spawn(&s, rng);
         s.spawn_timer = s.spawn_speed;

@@ -16,7 +16,7 @@
 enum { BREAKOUT_CHANNELS = 4, BREAKOUT_FIRST_ROW = 1, BREAKOUT_ROWS = 3, BREAKOUT_FULL = (1 << 30) - 1 };
 
 struct breakout {
-    int32_t last_action;
+    int32_t last_action, steps;
     int32_t paddle; /* column, in the lowest row */
     int32_t ball_x, ball_y, last_x, last_y;
     int32_t dx, dy; /* of the ball: -1 or 1 */
@@ -44,7 +44,8 @@ HD static inline struct breakout breakout_step(const struct env_rules *rules, st
                                                uint8_t *terminated, uint8_t *truncated) {
     action = s.last_action = minatar_action(rules, rng, s.last_action, action);
     *reward = 0.0f;
-    *terminated = *truncated = 0;
+    *terminated = 0;
+    *truncated = ++s.steps >= MINATAR_MAX_STEPS;
     s.paddle = minatar_aside(s.paddle, action);
     s.last_x = s.ball_x;
     s.last_y = s.ball_y;

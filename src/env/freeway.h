@@ -22,7 +22,7 @@ enum {
 };
 
 struct freeway {
-    int32_t last_action;
+    int32_t last_action, steps;
     int32_t chicken; /* row */
     int32_t move_timer, time;
     int32_t x[FREEWAY_CARS], period[FREEWAY_CARS] /* steps a move; its sign is the direction */,
@@ -65,7 +65,7 @@ HD static inline struct freeway freeway_step(const struct env_rules *rules, stru
                                              uint8_t *truncated) {
     action = s.last_action = minatar_action(rules, rng, s.last_action, action);
     *reward = 0.0f;
-    *truncated = 0;
+    *truncated = ++s.steps >= MINATAR_MAX_STEPS;
     if ((action == MINATAR_UP || action == MINATAR_DOWN) && s.move_timer == 0) {
         s.move_timer = FREEWAY_MOVE;
         s.chicken =

@@ -6,6 +6,8 @@
  *   observation    [10, 10, channels] bytes, 255 where a thing of that channel is
  *   sticky         with probability env.sticky the last action is taken again; an episode begins with none
  *   ramping        env.ramping: some games grow harder within an episode
+ *   truncated      after 10,000 steps; never by the reference, but who stays at Seaquest's surface lives for
+ * ever
  */
 #ifndef ENV_MINATAR_H
 #define ENV_MINATAR_H
@@ -15,7 +17,12 @@
 
 #include "env/rules.h"
 
-enum { MINATAR_SIDE = 10, MINATAR_CELLS = MINATAR_SIDE * MINATAR_SIDE, MINATAR_ACTIONS = 6 };
+enum {
+    MINATAR_SIDE = 10,
+    MINATAR_CELLS = MINATAR_SIDE * MINATAR_SIDE,
+    MINATAR_ACTIONS = 6,
+    MINATAR_MAX_STEPS = 10000,
+};
 
 enum {
     MINATAR_NONE,

@@ -43,7 +43,7 @@ struct seaquest_thing {
 };
 
 struct seaquest {
-    int32_t last_action;
+    int32_t last_action, steps;
     int32_t x, y, dx; /* our bow; dx: -1 or 1, where it points */
     int32_t oxygen, divers_on_board, at_surface, shot_timer;
     int32_t spawn_speed, spawn_timer, move_speed, diver_timer, ramps;
@@ -231,7 +231,8 @@ HD static inline struct seaquest seaquest_step(const struct env_rules *rules, st
                                                uint8_t *terminated, uint8_t *truncated) {
     action = s.last_action = minatar_action(rules, rng, s.last_action, action);
     *reward = 0.0f;
-    *terminated = *truncated = 0;
+    *terminated = 0;
+    *truncated = ++s.steps >= MINATAR_MAX_STEPS;
     if (s.spawn_timer == 0) {
         seaquest_spawn_enemy(&s, rng);
         s.spawn_timer = s.spawn_speed;

@@ -26,7 +26,7 @@ enum {
 
 /* Rows have a bit a column. */
 struct space_invaders {
-    int32_t last_action;
+    int32_t last_action, steps;
     int32_t cannon; /* column, in the lowest row */
     uint32_t aliens[MINATAR_SIDE], bullets[MINATAR_SIDE], alien_bullets[MINATAR_SIDE];
     int32_t alien_dx; /* -1 or 1 */
@@ -109,7 +109,7 @@ HD static inline struct space_invaders space_invaders_step(const struct env_rule
                                                            uint8_t *truncated) {
     const int lowest = MINATAR_SIDE - 1;
     action = s.last_action = minatar_action(rules, rng, s.last_action, action);
-    *truncated = 0;
+    *truncated = ++s.steps >= MINATAR_MAX_STEPS;
     s.cannon = minatar_aside(s.cannon, action);
     if (action == MINATAR_FIRE && s.shot_timer == 0) {
         s.bullets[lowest] |= 1u << s.cannon;

@@ -134,10 +134,79 @@ static void a_state_that_was_saved_goes_on_to_the_bit(void **state) {
     }
 }
 
+/* ---- a provider whose learner sees other rewards and ends than the real episode has
+ * ------------------------
+ */
+
+enum { PAIR = 2 };
+
+static float next_reward; /* of both environments, as the learner sees it; ten times that is their score */
+static uint8_t next_terminated[PAIR], next_ended[PAIR], was_reset[PAIR];
+
+static enum status lives_reset(struct env_batch *b, const uint8_t *mask) {
+    (void)b;
+    memcpy(was_reset, mask, PAIR);
+    return STATUS_OK;
+}
+
+static enum status lives_send(struct env_batch *b, const void *actions) {
+    (void)b;
+    (void)actions;
+    return STATUS_OK;
+}
+
+static enum status lives_receive(struct env_batch *b) {
+    for (int i = 0; i < PAIR; i++) {
+        b->rewards[i] = next_reward;
+        b->scores[i] = 10 * next_reward;
+        b->terminated[i] = next_terminated[i];
+        b->ended[i] = next_ended[i];
+    }
+    return STATUS_OK;
+}
+
+static void returns_are_those_of_the_real_episode(void **state) {
+    (void)state;
+    static const struct env_provider lives = {
+        .reset = lives_reset, .send = lives_send, .receive = lives_receive};
+    float rewards[PAIR], scores[PAIR], returns[PAIR] = {0};
+    uint8_t terminated[PAIR], truncated[PAIR] = {0}, done[PAIR] = {0}, ended[PAIR] = {0};
+    int32_t lengths[PAIR] = {0};
+    struct env_batch b = {.count = PAIR,
+                          .provider = &lives,
+                          .rewards = rewards,
+                          .scores = scores,
+                          .returns = returns,
+                          .lengths = lengths,
+                          .terminated = terminated,
+                          .truncated = truncated,
+                          .done = done,
+                          .ended = ended};
+    next_reward = 1;
+    assert_ok(env_batch_step(&b, NULL));
+    next_terminated[0] = next_terminated[1] = next_ended[1] =
+        1; /* the first has lost a life, the second the game */
+    assert_ok(env_batch_step(&b, NULL));
+    assert_int_equal(b.done_count, PAIR);
+    assert_float_equal(returns[0], 20, 0);
+    assert_float_equal(returns[1], 20, 0);
+    assert_ok(env_batch_reset_done(&b));
+    assert_true(was_reset[0] && was_reset[1]);
+    assert_float_equal(returns[0], 20, 0); /* goes on */
+    assert_int_equal(lengths[0], 2);
+    assert_float_equal(returns[1], 0, 0);
+    assert_int_equal(lengths[1], 0);
+    next_reward = NAN;
+    assert_fails(env_batch_step(&b, NULL), STATUS_NUMERIC, "environment 0");
+    next_reward = 1e38f; /* finite, but its score is not */
+    assert_fails(env_batch_step(&b, NULL), STATUS_NUMERIC, "inf");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_environment_is_refused_and_the_nearest_named),
         cmocka_unit_test(actions_of_another_kind_are_refused),
+        cmocka_unit_test(returns_are_those_of_the_real_episode),
         cmocka_unit_test(a_state_that_was_saved_goes_on_to_the_bit),
         cmocka_unit_test(a_lane_lives_the_same_alone_as_in_a_batch),
         cmocka_unit_test(only_finished_episodes_are_reset_and_accounted_anew),

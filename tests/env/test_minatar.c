@@ -109,6 +109,24 @@ TRAJECTORY(freeway, FREEWAY_CHANNELS)
 TRAJECTORY(seaquest, SEAQUEST_CHANNELS)
 TRAJECTORY(space_invaders, SPACE_INVADERS_CHANNELS)
 
+static void who_stays_at_the_surface_is_truncated(void **state) {
+    (void)state;
+    const struct env_rules rules = {.ramping = 1};
+    struct rng rng = {0};
+    char draw[] = "0.5";
+    struct seaquest s = {
+        .at_surface = 1, .oxygen = 1, .steps = MINATAR_MAX_STEPS - 2, .spawn_timer = 9, .diver_timer = 9};
+    for (int left = 1; left >= 0; left--) {
+        float reward;
+        uint8_t terminated, truncated;
+        strcpy(draw, "0.5");
+        tape = draw;
+        s = seaquest_step(&rules, s, &rng, MINATAR_NONE, &reward, &terminated, &truncated);
+        assert_int_equal(terminated, 0);
+        assert_int_equal(truncated, left == 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asterix_is_played_as_by_the_reference),
@@ -116,6 +134,7 @@ int main(void) {
         cmocka_unit_test(freeway_is_played_as_by_the_reference),
         cmocka_unit_test(seaquest_is_played_as_by_the_reference),
         cmocka_unit_test(space_invaders_is_played_as_by_the_reference),
+        cmocka_unit_test(who_stays_at_the_surface_is_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
