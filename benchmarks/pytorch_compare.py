@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
 """The same networks in Tengen and in PyTorch, side by side in one run: positions a second, and their ratio.
 
-    python3 benchmarks/pytorch_compare.py --tengen build/tengen --device cpu --networks resnet,nature_cnn
+    python3 -m venv torch && torch/bin/pip install torch
+    torch/bin/python benchmarks/pytorch_compare.py --compile --json benchmarks/results/MACHINE_pytorch.jsonl
 
-Needs torch. Both sides take turns (--rounds) and the best of each counts. Tengen: `tengen bench net`, in its own choice of
-precision and in fp32. PyTorch: channels_last; fp32 and bf16 autocast; eager, and compiled where --compile is given (on
-a GPU with CUDA graphs). Inference is a forward pass in evaluation mode without gradients; training a forward and a
-backward pass from given output gradients, batch norm in training mode. Prints a table; --json FILE keeps the figures.
+Both sides take turns (--rounds) and the best of each counts. Tengen: `tengen bench net`, in its own choice of
+precision and in fp32. PyTorch: channels_last; fp32 and bf16 autocast; eager, and where --compile is given compiled,
+too (training as it comes, inference frozen: batch norm folded, weights packed; on a GPU with CUDA graphs). Inference
+is a forward pass in evaluation mode without gradients; training a forward and a backward pass from given output
+gradients, batch norm in training mode. Prints a table, ratios against the best figure of each precision; --json FILE
+keeps the figures.
 """
 import argparse
 import itertools
 import json
+import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 
 import torch
+import torch._inductor.config as inductor
 from torch import nn
 from torch.nn import functional as F
 
@@ -107,19 +114,21 @@ NETWORKS = {  # name: (arguments of `tengen bench net`, the same in PyTorch)
 
 def pytorch_rates(network, device, batch, precision, compiled, seconds):
     """Positions a second: {"infer": ..., "train": ...}."""
+    torch._dynamo.reset()
     torch.manual_seed(1)
     net = NETWORKS[network][1]().to(device).to(memory_format=torch.channels_last)
     x = (torch.rand(batch, *net.shape, device=device) < 0.3).float().to(memory_format=torch.channels_last)
     run = torch.compile(net, mode="max-autotune" if device == "cuda" else None) if compiled else net
 
     def forward():
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        # Weights cached by autocast cannot be frozen.
+        with torch.autocast(device, torch.bfloat16, precision == "bf16", cache_enabled=torch.is_grad_enabled()):
             return run(x)
 
     gradients = None
 
     def infer():
-        with torch.inference_mode():
+        with torch.no_grad():
             forward()
 
     def train():
@@ -132,9 +141,10 @@ def pytorch_rates(network, device, batch, precision, compiled, seconds):
         if mode == "train" and batch < 32:  # as tengen bench net
             continue
         net.train(mode == "train")
+        inductor.freezing = mode == "infer"
         if mode == "train":
             gradients = [torch.full_like(y, 1e-3) for y in forward()]
-        for _ in range(3):
+        for _ in range(2):
             call()
         best, end = float("inf"), time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -164,6 +174,26 @@ def tengen_rates(arguments, network, batches, precision):
     return rates
 
 
+def processor():
+    """As benchmarks/record.sh says it."""
+    with open("/proc/cpuinfo") as lines:
+        names = [line.split(": ")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def write_results(path, table, machine, arguments):
+    """As benchmarks/record.sh does: where the figures come from, then a figure a line."""
+    version = subprocess.run([arguments.tengen, "--version"], check=True, capture_output=True, text=True).stdout
+    head = {"machine": machine, "commit": version.rpartition("(")[2].rstrip(")\n"), "pytorch": torch.__version__,
+            "date": time.strftime("%Y-%m-%d"), "command": shlex.join(["pytorch_compare.py", *sys.argv[1:]])}
+    with open(path, "w") as out:
+        out.write(json.dumps(head) + "\n")
+        for (network, mode, batch, name), rate in sorted(table.items()):
+            value = {"name": f"compare.{network}.{mode}.b{batch}.{name.replace(' ', '.')}", "value": round(rate, 1),
+                     "unit": "positions/s"}
+            out.write(json.dumps(value) + "\n")
+
+
 def keep_best(table, key, rate):
     table[key] = max(table.get(key, 0), rate)
 
@@ -174,7 +204,7 @@ def main():
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--networks", default="resnet,nature_cnn", help="of " + ", ".join(NETWORKS))
     parser.add_argument("--batches", default="1,32,64,256")
-    parser.add_argument("--threads", type=int, default=len(__import__("os").sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=1, help="a figure and round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--compile", action="store_true", help="torch.compile, too")
@@ -189,21 +219,23 @@ def main():
                 keep_best(table, (network, mode, batch, f"tengen {precision}"), rate)
         for batch, precision, compiled in itertools.product(batches, ("f32", "bf16"), {False, arguments.compile}):
             name = f"torch {precision}" + (" compiled" if compiled else "")
-            for mode, rate in pytorch_rates(network, arguments.device, batch, precision, compiled, arguments.seconds).items():
+            rates = pytorch_rates(network, arguments.device, batch, precision, compiled, arguments.seconds)
+            for mode, rate in rates.items():
                 keep_best(table, (network, mode, batch, name), rate)
 
-    device = torch.cuda.get_device_name() if arguments.device == "cuda" else platform.processor() or platform.machine()
-    print(f"PyTorch {torch.__version__}, {device}, {arguments.threads} threads; positions a second, best of {arguments.rounds}")
-    out = open(arguments.json, "w") if arguments.json else None
+    cpu = f"{processor()}, {arguments.threads} cores"
+    machine = torch.cuda.get_device_name() if arguments.device == "cuda" else cpu
+    print(f"PyTorch {torch.__version__}, {machine}; positions a second, best of {arguments.rounds}")
     for key in sorted({key[:3] for key in table}):
         row = {name: rate for (*rest, name), rate in table.items() if tuple(rest) == key}
         tengen = max(rate for name, rate in row.items() if name.startswith("tengen"))
-        print(f"{key[0]:14} {key[1]:5} batch {key[2]:4}  tengen {tengen:10.0f}" + "".join(
-            f"   {name} {rate:8.0f} ({tengen / rate:.2f}x)" for name, rate in row.items() if name.startswith("torch")))
-        for name, rate in row.items() if out else ():
-            value = {"name": f"compare.{key[0]}.{key[1]}.b{key[2]}.{name.replace(' ', '.')}", "value": rate,
-                     "unit": "positions/s"}
-            out.write(json.dumps(value) + "\n")
+        print(f"{key[0]:14} {key[1]:5} batch {key[2]:4}  tengen {tengen:8.0f} (f32 {row['tengen f32']:8.0f})", end="")
+        for precision in ("f32", "bf16"):
+            rate, name = max((rate, name) for name, rate in row.items() if name.startswith(f"torch {precision}"))
+            print(f"   {name} {rate:8.0f} ({tengen / rate:.2f}x)", end="")
+        print()
+    if arguments.json:
+        write_results(arguments.json, table, machine, arguments)
 
 
 if __name__ == "__main__":
