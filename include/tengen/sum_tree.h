@@ -3,8 +3,7 @@
  *
  * Weights are integers, so that sums are exact: they do not drift, do not depend on the order of changes, and
  * are right after any number of threads have changed different items at once. A draw may run beside changes
- * and then sees some of them; it never leaves the tree. sum_tree_find and changes of one item are for one
- * thread at a time.
+ * and then sees some of them; it never leaves the tree. Changes of one item are for one thread at a time.
  */
 #ifndef TENGEN_SUM_TREE_H
 #define TENGEN_SUM_TREE_H
