@@ -16,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "child.h"
+#include "tengen/child.h"
 #include "tengen/go.h"
 #include "tengen/mem.h"
 #include "tengen/player.h"

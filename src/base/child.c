@@ -1,4 +1,4 @@
-#include "child.h"
+#include "tengen/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +26,15 @@ static void close_end(int *descriptor) {
 /* ---- starting -------------------------------------------------------------------------------------------
  */
 
-/* theirs[0..2] become the child's 0, 1, 2. posix_spawn rather than fork: this process may be large and has
+/* theirs[0..3] become the child's 0, 1, 2, 3. posix_spawn rather than fork: this process may be large and has
  * threads. */
-static int spawn_shell(pid_t *pid, const char *command, const int theirs[3]) {
+static int spawn(pid_t *pid, const char *const *arguments, const int theirs[4]) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    for (int i = 0; i < 3; i++)
-        posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+    for (int i = 0; i < 4; i++)
+        if (theirs[i] >= 0) posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
     sigset_t none, defaults;
     sigemptyset(&none);
     sigemptyset(&defaults);
@@ -46,22 +46,27 @@ static int spawn_shell(pid_t *pid, const char *command, const int theirs[3]) {
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes,
                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    const char *const arguments[] = {"sh", "-c", command, NULL}; /* posix_spawn does not change them */
-    int error = posix_spawn(pid, "/bin/sh", &actions, &attributes, (char *const *)arguments, environ);
+    /* posix_spawn does not change the arguments */
+    int error = posix_spawnp(pid, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
 enum status child_start(struct child *c, const char *command) {
+    const char *const arguments[] = {"/bin/sh", "-c", command, NULL};
+    return child_start_program(c, arguments, -1);
+}
+
+enum status child_start_program(struct child *c, const char *const *arguments, int descriptor) {
     *c = (struct child){.in = -1, .out = -1, .err = -1, .started = true};
     int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
     int error = 0;
     for (int i = 0; i < 3 && !error; i++)
         if (pipe2(pipes[i], O_CLOEXEC) != 0) error = errno;
     if (!error) {
-        const int theirs[3] = {pipes[0][0], pipes[1][1], pipes[2][1]};
-        error = spawn_shell(&c->pid, command, theirs);
+        const int theirs[4] = {pipes[0][0], pipes[1][1], pipes[2][1], descriptor};
+        error = spawn(&c->pid, arguments, theirs);
     }
     close_end(&pipes[0][0]);
     close_end(&pipes[1][1]);
@@ -72,7 +77,7 @@ enum status child_start(struct child *c, const char *command) {
     if (error) {
         c->pid = 0;
         child_stop(c, 0);
-        return status_fail(STATUS_PEER, "cannot start \"%s\": %s", command, strerror(error));
+        return status_fail(STATUS_PEER, "cannot start \"%s\": %s", arguments[0], strerror(error));
     }
     fcntl(c->in, F_SETFL, O_NONBLOCK);
     fcntl(c->out, F_SETFL, O_NONBLOCK);
@@ -166,8 +171,13 @@ static void last_complaint(struct child *c, char *text, size_t size) {
     snprintf(text, size, "%s%s", *line ? "; it said: " : "", line);
 }
 
-/* The child closed a pipe: says how it ended. */
-static enum status fail_ended(struct child *c) {
+bool child_has_ended(struct child *c) {
+    siginfo_t info = {0};
+    drain_complaints(c);
+    return !c->pid || (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid);
+}
+
+enum status child_fail_ended(struct child *c) {
     int wait_status = 0;
     char said[300];
     bool ended = reap(c, clock_now() + 0.5, &wait_status);
@@ -232,7 +242,7 @@ enum status child_write(struct child *c, const char *text, double deadline) {
         } else if (got < 0 && errno == EAGAIN) {
             if (!wait_ready(c, c->in, POLLOUT, deadline)) return fail_silent(c);
         } else if (got < 0 && errno != EINTR) {
-            return fail_ended(c);
+            return child_fail_ended(c);
         }
     }
     return STATUS_OK;
@@ -251,7 +261,7 @@ static enum status fill_buffer(struct child *c, double deadline) {
             c->used += (size_t)got;
             return STATUS_OK;
         }
-        if (got == 0) return fail_ended(c);
+        if (got == 0) return child_fail_ended(c);
         if (errno == EINTR) continue;
         if (errno != EAGAIN) return status_fail(STATUS_PEER, "cannot be read from: %s", strerror(errno));
         if (!wait_ready(c, c->out, POLLIN, deadline)) return fail_silent(c);

@@ -1,12 +1,13 @@
-/* A child process that is talked to in lines over pipes: an outside GTP engine.
+/* A child process: an outside GTP engine, which is talked to in lines over pipes, or a worker with
+ * environments, which shares memory with us.
  *
  * Nothing here blocks for longer than its deadline (seconds of clock_now()): pipes are non-blocking and
  * waited on with poll. What the child writes to stderr is drained, and its end kept for error texts. The
  * child has a process group of its own, so that stopping it also stops what it has started. A struct child is
  * used by one thread at a time; different ones are independent. Errors are STATUS_PEER and say what the child
  * did. */
-#ifndef PLAY_CHILD_H
-#define PLAY_CHILD_H
+#ifndef TENGEN_CHILD_H
+#define TENGEN_CHILD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,13 @@ struct child {
 
 /* Runs `command` with the shell. A command that the shell cannot find is seen at the first read. */
 enum status child_start(struct child *c, const char *command) MUST_USE;
+/* Runs a program, found as the shell would, with its arguments (the first is its name; NULL ends them).
+ * `descriptor` is the program's descriptor 3; -1: it gets none. */
+enum status child_start_program(struct child *c, const char *const *arguments, int descriptor) MUST_USE;
+/* Whether it has ended, on its own or not. Never waits; takes what it has written to stderr. */
+bool child_has_ended(struct child *c);
+/* STATUS_PEER with how a child has ended that has, or is about to. */
+enum status child_fail_ended(struct child *c);
 enum status child_write(struct child *c, const char *text, double deadline) MUST_USE;
 /* The next line without its end ("\n" or "\r\n"); valid until the next call. */
 enum status child_line(struct child *c, const char **line, double deadline) MUST_USE;

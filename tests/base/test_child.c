@@ -2,7 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "play/child.h"
+#include "tengen/child.h"
 #include "tengen/thread.h"
 #include "testing.h"
 
