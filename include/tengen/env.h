@@ -29,7 +29,10 @@
     F(S, string, map, "S..M./.M.../..PM./M..../..M.E", 0, 0,                                                 \
       "gridworld: rows parted by `/` of S start, E end, M mines, P power, # walls and .")                    \
     F(S, float, sticky, 0.1, 0, 1, "MinAtar: how likely the last action is taken again instead")             \
-    F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")
+    F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")                                        \
+    F(S, int, workers, 0, 0, 1024, "gym:, atari: worker processes; 0: one a core")                           \
+    F(S, float, timeout, 60, 0.1, 1e6, "gym:, atari: seconds after which a silent worker is started again")  \
+    F(S, string, python, "python3", 0, 0, "gym:, atari: the Python that has the modules")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "env/native.h"
+#include "env/workers.h"
 #include "tengen/mem.h"
 
 CONFIG_TABLE(env_config, ENV_CONFIG)
@@ -46,7 +47,7 @@ int env_spec_state(const struct env_spec *spec, const float *observation) {
 static const struct {
     const char *prefix;
     const struct env_provider *provider; /* NULL: not in this program */
-} outside[] = {{"gym:", NULL}, {"atari:", NULL}};
+} outside[] = {{"gym:", &env_provider_gym}, {"atari:", NULL}};
 
 static enum status unknown(const char *name) {
     enum { MAX = 64 };

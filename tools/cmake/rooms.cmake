@@ -116,3 +116,13 @@ foreach(source ${benchmarks})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/benchmarks
         ENABLE_EXPORTS ON)
 endforeach()
+
+# The worker that env runs by Python, as a string of C.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/env/worker.py)
+file(READ ${CMAKE_SOURCE_DIR}/src/env/worker.py text)
+string(REPLACE "\\" "\\\\" text "${text}")
+string(REPLACE "\"" "\\\"" text "${text}")
+string(REPLACE "\n" "\\n\"\n\"" text "${text}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/worker_source.h CONTENT
+    "static const char worker_source[] =\n\"@text@\";\n" @ONLY)
+target_include_directories(tengen_env PRIVATE ${CMAKE_BINARY_DIR}/generated)

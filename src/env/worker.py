@@ -1,0 +1,298 @@
+"""A worker of a Tengen trainer: steps some environments of Gymnasium or of the Arcade Learning Environment (ALE).
+
+The trainer runs this text with `python3 -c` and shares memory with it (descriptor 3), whose layout src/env/workers.h
+tells: for each worker a semaphore and what its environments are like, for each environment a slot with a command, what came
+of it, and the observation. Commands are carried out when the semaphore is posted; after each, the trainer's is.
+"""
+import array
+import ctypes
+import mmap
+import os
+import signal
+import sys
+
+try:
+    import numpy
+except ImportError:  # Gymnasium brings it; the tests do without
+    numpy = None
+
+MEMORY, UP, RESET, STEP, NO_SEED = 3, 1, 1, 2, -1
+ERROR_BYTES, COMPONENTS, CODES = 1024, 16, 256
+# Words (4 bytes) of a worker's area and of a slot.
+STATE, ERROR, SPEC = 16, 17, 17 + ERROR_BYTES // 4
+HEIGHT, WIDTH, CHANNELS, BYTES, PIXELS, KIND, PARTS, LIMIT, SOLVED = range(SPEC, SPEC + 9)
+CHOICES = SPEC + 9
+LOW, HIGH, GREY, MEANING = CHOICES + 16, CHOICES + 32, CHOICES + 48, CHOICES + 48 + CODES
+COMMAND, SEED, COUNT, FLAGS, REWARD, TERMINATED, TRUNCATED, LIVES, SCREENS, ACTIONS = range(10)
+SLOT_BYTES, STOP_AT_LIFE, GREY_SCREENS = 384, 1, 2
+DISCRETE, MULTI_DISCRETE, CONTINUOUS = range(3)
+
+
+class Refusal(Exception):
+    """What the user has to change."""
+
+
+def flat(values):
+    return values.reshape(-1).tolist() if hasattr(values, "reshape") else list(values)
+
+
+def import_module(name, package):
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise Refusal(
+            f"{sys.executable} (Python {sys.version.split()[0]}) cannot import {name} ({error}): "
+            f"{sys.executable} -m pip install {package}, or choose another Python with env.python=PATH"
+        ) from None
+
+
+class Memory:
+    """The shared memory, or as much of it as there is yet."""
+
+    def __init__(self):
+        self.bytes = mmap.mmap(MEMORY, 0)
+        self.ints = memoryview(self.bytes).cast("i")
+        self.floats = memoryview(self.bytes).cast("f")
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.bytes))
+
+    def view(self, offset, count, pixels):
+        if numpy:
+            return numpy.frombuffer(self.bytes, numpy.uint8 if pixels else numpy.float32, count, offset)
+        return memoryview(self.bytes)[offset : offset + count * (1 if pixels else 4)].cast("B" if pixels else "f")
+
+
+class Gymnasium:
+    """One environment of Gymnasium."""
+
+    def __init__(self, name, option):
+        gymnasium = import_module("gymnasium", "gymnasium")
+        if name.startswith("ALE/"):
+            import_module("ale_py", "ale-py")
+        try:
+            self.env = gymnasium.make(name)
+        except Exception as error:
+            raise Refusal(f"gymnasium.make({name!r}): {type(error).__name__}: {error}") from None
+        self.observes, self.acts = self.env.observation_space, self.env.action_space
+        self.describe_observation()
+        self.describe_action()
+
+    def unfit(self, what, space):
+        return Refusal(f"{what} {space}: only Box, Discrete and MultiDiscrete spaces can be used")
+
+    def describe_observation(self):
+        space, kind = self.observes, type(self.observes).__name__
+        self.pixels, self.hot = False, None
+        if kind == "Box":
+            shape = tuple(space.shape)
+            if len(shape) > 3:
+                raise Refusal(f"observations of {len(shape)} dimensions: three at most")
+            shape = (1, 1) + (shape or (1,)) if len(shape) < 2 else (shape + (1,))[:3]
+            self.pixels = "uint8" in str(space.dtype)
+        elif kind in ("Discrete", "MultiDiscrete"):  # one-hot
+            sizes = [int(space.n)] if kind == "Discrete" else [int(n) for n in flat(space.nvec)]
+            start = getattr(space, "start", 0)
+            starts = flat(start) if hasattr(start, "reshape") else [int(start)] * len(sizes)
+            self.hot, shape = list(zip(sizes, starts)), (1, 1, sum(sizes))
+        else:
+            raise self.unfit("observation space", space)
+        self.shape, self.size = shape, shape[0] * shape[1] * shape[2]
+        self.bytes_observed = self.size * (1 if self.pixels else 4)
+
+    def describe_action(self):
+        space, kind = self.acts, type(self.acts).__name__
+        self.choices, self.low, self.high = [], [], []
+        if kind == "Discrete":
+            self.kind, self.choices, self.start = DISCRETE, [int(space.n)], int(getattr(space, "start", 0))
+        elif kind == "MultiDiscrete" and len(space.shape) == 1:
+            self.kind, self.choices = MULTI_DISCRETE, [int(n) for n in flat(space.nvec)]
+            self.start = flat(getattr(space, "start", [0] * len(self.choices)))
+        elif kind == "Box":
+            self.kind, self.low, self.high = CONTINUOUS, flat(space.low), flat(space.high)
+        else:
+            raise self.unfit("action space", space)
+        self.parts = max(len(self.choices), len(self.low))
+        if self.parts > COMPONENTS:
+            raise Refusal(f"actions of {self.parts} numbers: {COMPONENTS} at most")
+
+    def write_spec(self, memory, area):
+        memory.ints[area + HEIGHT], memory.ints[area + WIDTH], memory.ints[area + CHANNELS] = self.shape
+        memory.ints[area + BYTES], memory.ints[area + PIXELS] = self.bytes_observed, self.pixels
+        memory.ints[area + KIND], memory.ints[area + PARTS] = self.kind, self.parts
+        spec = getattr(self.env, "spec", None)
+        memory.ints[area + LIMIT] = getattr(spec, "max_episode_steps", None) or 0
+        solved = getattr(spec, "reward_threshold", None)
+        memory.floats[area + SOLVED] = float("nan") if solved is None else solved
+        for i in range(self.parts):
+            if self.choices:
+                memory.ints[area + CHOICES + i] = self.choices[i]
+            else:
+                memory.floats[area + LOW + i], memory.floats[area + HIGH + i] = self.low[i], self.high[i]
+
+    def attach(self, memory, slot):
+        self.memory, self.slot = memory, slot
+        self.target = memory.view(4 * slot + SLOT_BYTES, self.size, self.pixels)
+
+    def show(self, observation):
+        if self.hot:
+            values, row = [observation] if len(self.hot) == 1 else flat(observation), []
+            for (size, start), value in zip(self.hot, flat(values)):
+                row += [float(i == int(value) - start) for i in range(size)]
+            observation = row
+        if numpy:
+            self.target[:] = numpy.asarray(observation).reshape(-1)
+        else:
+            self.target[:] = array.array("B" if self.pixels else "f", observation)
+
+    def action(self):
+        at = self.slot + ACTIONS
+        if self.kind == DISCRETE:
+            return self.memory.ints[at] + self.start
+        if self.kind == MULTI_DISCRETE:
+            values = [self.memory.ints[at + i] + self.start[i] for i in range(self.parts)]
+            return numpy.array(values, self.acts.dtype) if numpy else values
+        values = [self.memory.floats[at + i] for i in range(self.parts)]
+        return numpy.array(values, self.acts.dtype).reshape(self.acts.shape) if numpy else values
+
+    def run(self, command):
+        ints, slot = self.memory.ints, self.slot
+        if command == RESET:
+            seed = ints[slot + SEED]
+            self.show(self.env.reset(**({} if seed == NO_SEED else {"seed": seed}))[0])
+            return
+        observation, reward, terminated, truncated, _ = self.env.step(self.action())
+        self.show(observation)
+        self.memory.floats[slot + REWARD] = float(reward)
+        ints[slot + TERMINATED], ints[slot + TRUNCATED] = bool(terminated), bool(truncated)
+
+
+class Atari:
+    """One game of ALE: plays the actions of a list, a frame each, and hands over the last two screens."""
+
+    def __init__(self, name, option):
+        self.ale_py = import_module("ale_py", "ale-py gymnasium")
+        self.ale_py.ALEInterface.setLoggerMode(self.ale_py.LoggerMode.Error)
+        games = self.ale_py.roms.get_all_rom_ids()
+        if name not in games:
+            import difflib
+
+            near = difflib.get_close_matches(name.lower(), games, 1) or sorted(games)[:1]
+            raise Refusal(f"ALE {self.ale_py.__version__} has no game {name!r}; the nearest is {near[0]!r}")
+        self.rom = self.ale_py.roms.get_rom_path(name)
+        self.ale = self.ale_py.ALEInterface()
+        self.ale.setFloat("repeat_action_probability", 0.0)  # sticky actions are the trainer's
+        self.load(0)
+        self.actions = self.ale.getLegalActionSet() if option == "all" else self.ale.getMinimalActionSet()
+
+    def load(self, seed):
+        self.ale.setInt("random_seed", seed)
+        self.ale.loadROM(self.rom)
+
+    def write_spec(self, memory, area):
+        """Also which luminance ALE gives to each colour code that the first second shows."""
+        h, w = self.ale.getScreenDims()
+        memory.ints[area + HEIGHT], memory.ints[area + WIDTH], memory.ints[area + CHANNELS] = h, w, 1
+        memory.ints[area + BYTES], memory.ints[area + PIXELS] = 2 * h * w, True
+        memory.ints[area + KIND], memory.ints[area + PARTS] = DISCRETE, 1
+        memory.ints[area + CHOICES] = len(self.actions)
+        for i, action in enumerate(self.actions):
+            memory.ints[area + MEANING + i] = action.value
+        codes, grey = numpy.zeros((h, w), numpy.uint8), numpy.zeros((h, w), numpy.uint8)
+        seen = dict.fromkeys(range(CODES), -1)
+        for frame in range(60):
+            self.ale.act(self.actions[frame // 4 % len(self.actions)])
+            self.ale.getScreen(codes)
+            self.ale.getScreenGrayscale(grey)
+            seen.update(zip(codes.reshape(-1)[::7].tolist(), grey.reshape(-1)[::7].tolist()))
+        for code, luminance in seen.items():
+            memory.ints[area + GREY + code] = luminance
+
+    def attach(self, memory, slot):
+        self.memory, self.slot = memory, slot
+        h, w = self.ale.getScreenDims()
+        self.before, self.last = (
+            numpy.frombuffer(memory.bytes, numpy.uint8, h * w, 4 * slot + SLOT_BYTES + i * h * w).reshape(h, w)
+            for i in range(2)
+        )
+
+    def run(self, command):
+        ints, slot, ale, actions = self.memory.ints, self.slot, self.ale, self.actions
+        count, flags, screens, reward = ints[slot + COUNT], ints[slot + FLAGS], 1, 0
+        capture = ale.getScreenGrayscale if flags & GREY_SCREENS else ale.getScreen
+        if command == RESET:
+            seed = ints[slot + SEED]
+            if seed != NO_SEED:
+                self.load(seed)
+            ale.reset_game()
+        lives, over, played = ale.lives(), False, 0
+        first = 4 * (slot + ACTIONS)
+        for action in self.memory.bytes[first : first + count]:
+            reward += ale.act(actions[action])
+            played += 1
+            over = ale.game_over()
+            if over or (flags & STOP_AT_LIFE and ale.lives() < lives):
+                break
+            if played == count - 1:
+                capture(self.before)
+                screens = 2
+        capture(self.last)
+        ints[slot + COUNT], ints[slot + SCREENS], ints[slot + LIVES] = played, screens, ale.lives()
+        self.memory.floats[slot + REWARD], ints[slot + TERMINATED] = reward, over
+
+
+def waiter(parent):
+    """sem_wait that ends this process when the trainer has gone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: at once, even amid a step
+    clock = (ctypes.c_long * 2)()
+
+    def wait(address):
+        while True:
+            libc.clock_gettime(0, clock)
+            clock[0] += 1
+            if libc.sem_timedwait(ctypes.c_void_p(address), clock) == 0:
+                return
+            if os.getppid() != parent:
+                os._exit(0)
+
+    return wait, lambda address: libc.sem_post(ctypes.c_void_p(address))
+
+
+def work(memory, kind, name, option, area, first, count, slots, parent):
+    wait, post = waiter(parent)
+    envs = [{"gym": Gymnasium, "atari": Atari}[kind](name, option) for _ in range(count)]
+    envs[0].write_spec(memory, area)
+    stride = SLOT_BYTES + (memory.ints[area + BYTES] + 63) // 64 * 64
+    memory.ints[area + STATE] = UP
+    post(memory.address)
+    wait(memory.address + 4 * area)
+    memory = Memory()  # the slots are there now
+    for i, env in enumerate(envs):
+        env.attach(memory, (slots + (first + i) * stride) // 4)
+    ints, ready, request = memory.ints, memory.address, memory.address + 4 * area
+    while True:
+        for env in envs:
+            command = ints[env.slot + COMMAND]
+            if command:
+                env.run(command)
+                ints[env.slot + COMMAND] = 0
+                post(ready)
+        wait(request)
+
+
+def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer saves first, and then ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.dup2(2, 1)
+    area, memory = int(sys.argv[4]), Memory()
+    try:
+        work(memory, *sys.argv[1:4], *map(int, sys.argv[4:9]))
+    except BaseException as error:
+        text = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
+        data = text.encode()[: ERROR_BYTES - 1] + b"\0"
+        memory.bytes[4 * (area + ERROR) : 4 * (area + ERROR) + len(data)] = data
+        if not isinstance(error, Refusal):
+            raise
+        sys.exit(2)
+
+
+main()

@@ -1,0 +1,94 @@
+/* Worker processes (src/env/worker.py, a Python each) that step environments which are not ours.
+ *
+ * They share memory with us: for each environment a slot, with a command, what came of it and the
+ * observation; for each worker a semaphore that we post after writing commands, and one of ours that is
+ * posted for each command done. Nothing is sent, nothing is copied but by those who read and write
+ * observations.
+ *
+ *     workers_command(w, i, ...) for some environments, workers_start(w), and then workers_next(w, ...) until
+ * all have been done, in the order in which they are
+ *
+ * A worker that dies, or takes longer than env.timeout over a command, is named in a warning, counted, and
+ * started again while the others go on. Its environments are lost: their episodes end in the next step,
+ * truncated, and the observation stays what it was. Commands that are out for them come back as lost.
+ *
+ * One thread at a time. The kernel ends workers with the thread that started them, so the thread that opens
+ * and receives lives as long as they do. */
+#ifndef ENV_WORKERS_H
+#define ENV_WORKERS_H
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "tengen/child.h"
+#include "tengen/env.h"
+
+enum {
+    WORKER_ERROR = 1024,
+    WORKER_CODES = 256,
+    WORKER_ACTIONS = 336, /* bytes of a slot for actions */
+    WORKER_MEANINGS = 18,
+    WORKER_NO_SEED = -1,
+};
+
+enum worker_command { WORKER_IDLE, WORKER_RESET, WORKER_STEP };
+extern const struct env_provider env_provider_gym;
+
+enum { WORKER_STOP_AT_LIFE = 1, WORKER_GREY_SCREENS = 2 }; /* flags of an Atari game's command */
+
+/* What an environment is like, as its worker says. The two layouts are worker.py's, too. */
+struct worker_spec {
+    int32_t h, w, c, observation_bytes, pixels;
+    int32_t kind, components, max_steps; /* kind: an env_action_kind */
+    float solved;
+    int32_t choices[ENV_COMPONENTS];
+    float low[ENV_COMPONENTS], high[ENV_COMPONENTS];
+    int32_t grey[WORKER_CODES];        /* Atari: luminance of each colour code; -1: not seen */
+    int32_t meanings[WORKER_MEANINGS]; /* Atari: ALE's number of each action */
+};
+
+struct worker_slot {
+    _Atomic int32_t command; /* an enum worker_command; the worker's to make WORKER_IDLE */
+    int32_t seed;            /* of a reset; WORKER_NO_SEED: go on drawing */
+    int32_t count;           /* Atari: actions, a frame each; frames that were played */
+    int32_t flags;
+    float reward;
+    int32_t terminated, truncated;
+    int32_t lives, screens; /* Atari: lives left; 2: both screens were taken, 1: the last alone */
+    union {
+        uint8_t frames[WORKER_ACTIONS]; /* Atari */
+        int32_t discrete[ENV_COMPONENTS];
+        float continuous[ENV_COMPONENTS];
+    } actions;
+    _Alignas(64) uint8_t observation[]; /* observation_bytes; Atari: two screens */
+};
+
+struct workers {
+    const char *kind, *option; /* "gym" or "atari"; what worker.py's class for it wants */
+    char *name;                /* what stands behind the colon */
+    char python[CONFIG_TEXT];
+    double timeout; /* seconds */
+    int count, envs;
+    struct worker *workers; /* [count] */
+    char *memory;           /* shared; memory_bytes */
+    size_t memory_bytes, slot_bytes;
+    int descriptor;
+    struct worker_spec spec;
+    uint8_t *out;  /* [envs] a command is out */
+    uint8_t *lost; /* [envs] died since its last reset */
+    int outstanding;
+    int restarts;
+};
+
+/* Starts workers for `envs` environments, as many as config->workers says, and waits for them. */
+enum status workers_open(struct workers *w, const char *kind, const char *option,
+                         const struct env_config *config, int envs) MUST_USE;
+void workers_close(struct workers *w); /* legal on a zeroed struct */
+struct worker_slot *workers_slot(const struct workers *w, int env);
+/* The slot's other fields have been set. A reset begins anew also what was lost. */
+void workers_command(struct workers *w, int env, enum worker_command command);
+void workers_start(struct workers *w);
+/* Waits for a command to be done: *env, or -1 when none is out. *lost: its worker has died instead. */
+enum status workers_next(struct workers *w, int *env, bool *lost) MUST_USE;
+
+#endif
