@@ -41,6 +41,7 @@ void head_after_convs(struct net *net, int x, int hidden, const struct model_con
     x = net_activation(net, x, ACTIVATION_RELU);
     net_output(net, "policy", net_linear(net, "policy", x, shape.actions));
     net_orthogonal(net, 0.01f);
+    if (shape.continuous) net_output(net, "log_std", net_parameter(net, "log_std", shape.actions, 0.0f));
     if (strcmp(config->head, "policy") == 0) return;
     net_output(net, "value", net_linear(net, "value", x, 1));
     net_orthogonal(net, 1.0f);

@@ -41,6 +41,7 @@ static enum status mlp_build(struct net *net, const struct model_config *config,
     }
     int policy = trunk(net, config->shared ? "trunk" : "policy", x, config, config->blocks, true);
     head(net, "policy", "policy.out", policy, shape.actions, 0.01f);
+    if (shape.continuous) net_output(net, "log_std", net_parameter(net, "log_std", shape.actions, 0.0f));
     if (strcmp(config->head, "policy") == 0) return STATUS_OK;
     int value = config->shared ? policy : trunk(net, "value", x, config, config->blocks, true);
     head(net, "value", "value.out", value, 1, 1.0f);

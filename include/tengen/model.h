@@ -7,8 +7,9 @@
 
 /* What the world outside asks of a network. */
 struct model_shape {
-    int h, w, c; /* observation as an image NHWC; a vector of n is 1, 1, n */
-    int actions;
+    int h, w, c;     /* observation as an image NHWC; a vector of n is 1, 1, n */
+    int actions;     /* width of the policy: choices, or numbers of a continuous action */
+    bool continuous; /* policies are means, beside an output "log_std" [N,A] that no observation moves */
 };
 
 #define MODEL_CONFIG(F, S)                                                                                   \
@@ -40,8 +41,8 @@ int model_count(void);
 const struct model *model_at(int i);
 
 /* Finds, builds and commits; an unknown name is an error that offers the nearest. Outputs are named "policy"
- * (logits [N,A]) and, where the model has one, "value" ([N,1]); or "q" ([N, A atoms]). The single input is
- * "observation". */
+ * (logits [N,A]; for continuous actions means, and "log_std" [N,A]) and, where the model has one, "value"
+ * ([N,1]); or "q" ([N, A atoms]). The single input is "observation". */
 enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
                          struct net **out) MUST_USE;
 

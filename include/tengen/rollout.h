@@ -9,18 +9,30 @@
 #ifndef TENGEN_ROLLOUT_H
 #define TENGEN_ROLLOUT_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tengen/rng.h"
 
+struct rollout_shape {
+    int horizon, count; /* T, N */
+    int features;       /* F, of an observation */
+    bool pixels;        /* observations are bytes, of which networks see value / 255; else floats */
+    int components;     /* K, numbers in an action: int32_t, or float */
+    int choices;        /* A, width of the masks of legal choices; 0: there are none */
+};
+
 struct rollout {
-    int horizon, count, features; /* T, N, F */
+    struct rollout_shape shape;
     /* Written by the caller. */
-    float *observations; /* [T, N, F] that were acted on */
-    int32_t *actions;    /* [T, N] */
-    float *log_probs;    /* [T, N] of those actions, under the policy that took them */
-    float *values;       /* [T, N] of those observations, by the critic of that time */
-    float *rewards;      /* [T, N] that followed */
+    int rows;           /* filled; T unless the caller stops before */
+    void *observations; /* [T, N, F] that were acted on: float or uint8_t */
+    void *actions;      /* [T, N, K] of four bytes each */
+    uint8_t *masks;     /* [T, N, A] or NULL */
+    float *log_probs;   /* [T, N] of those actions, under the policy that took them */
+    float *values;      /* [T, N] of those observations, by the critic of that time */
+    float *rewards;     /* [T, N] that followed */
     uint8_t *terminated,
         *truncated;      /* [T, N] whether the episode ended with this step, and how; if both: terminated */
     float *final_values; /* [T, N] value of an episode's last observation; read where it was truncated only */
@@ -29,8 +41,13 @@ struct rollout {
     float *advantages, *returns; /* [T, N] */
 };
 
-void rollout_init(struct rollout *r, int horizon, int count, int features);
+void rollout_init(struct rollout *r, struct rollout_shape shape);
 void rollout_free(struct rollout *r);
+/* Where sample i's observation lies; its actions. */
+void *rollout_observation(const struct rollout *r, size_t i);
+void *rollout_action(const struct rollout *r, size_t i);
+/* What a network sees of n observations, in `to` [n, F]. */
+void rollout_floats(const struct rollout_shape *shape, const void *observations, size_t n, float *to);
 
 /* Generalised advantage estimation (Schulman et al. 2016, eq. 16), per environment backwards over t:
  *     delta_t = r_t + gamma V_{t+1} - V_t             V_{t+1}: 0 if terminated, final_values if truncated
@@ -46,17 +63,19 @@ void rollout_shuffle(int32_t *order, int n, struct rng *rng);
 
 /* M samples, gathered. */
 struct rollout_batch {
-    int count, features; /* M, F */
-    float *observations; /* [M, F] */
-    int32_t *actions;    /* [M], and so on */
-    float *log_probs, *values, *advantages, *returns;
+    int count; /* M, of at most `capacity` */
+    int capacity;
+    float *observations;                              /* [M, F], as a network sees them */
+    void *actions;                                    /* [M, K] */
+    uint8_t *masks;                                   /* [M, A] or NULL */
+    float *log_probs, *values, *advantages, *returns; /* [M] */
 };
 
-void rollout_batch_init(struct rollout_batch *b, int count, int features);
+void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *shape, int capacity);
 void rollout_batch_free(struct rollout_batch *b);
 
-/* The b->count samples whose indices stand in `order`. */
-void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order);
+/* The n samples whose indices stand in `order`. */
+void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order, int n);
 
 /* Advantages to mean 0 and standard deviation 1 (of a sample, + 1e-8, as PyTorch users write it). */
 void rollout_batch_normalise(struct rollout_batch *b);

@@ -99,7 +99,7 @@ static void alphazero_bind(void *self, struct config *c) {
 }
 
 static struct model_shape net_shape(const struct game *g) {
-    return (struct model_shape){g->height, g->width, g->planes, g->actions};
+    return (struct model_shape){g->height, g->width, g->planes, g->actions, false};
 }
 
 static void alphazero_open_batch(struct alphazero *a, struct run *run) {

@@ -124,8 +124,8 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     game_config.size = (int)b.size;
     TRY(game_create(&game_config, &g));
     TRY(device_open(device_name, 0, &device));
-    enum status s =
-        model_create(&config, (struct model_shape){g->height, g->width, g->planes, g->actions}, device, &net);
+    enum status s = model_create(
+        &config, (struct model_shape){g->height, g->width, g->planes, g->actions, false}, device, &net);
     if (s == STATUS_OK) {
         net_initialise(net, 1);
         s = with_network(report, &b, device, g, net);

@@ -8,22 +8,31 @@
 #include "tengen/mem.h"
 #include "tengen/status.h"
 
-void rollout_init(struct rollout *r, int horizon, int count, int features) {
-    ENSURE(horizon > 0 && count > 0 && features > 0, "rollout of [%d, %d, %d]", horizon, count, features);
-    size_t n = (size_t)horizon * (size_t)count;
+static size_t observation_bytes(const struct rollout_shape *s) {
+    return (size_t)s->features * (s->pixels ? sizeof(uint8_t) : sizeof(float));
+}
+
+static size_t action_bytes(const struct rollout_shape *s) {
+    return (size_t)s->components * sizeof(int32_t);
+}
+
+void rollout_init(struct rollout *r, struct rollout_shape s) {
+    ENSURE(s.horizon > 0 && s.count > 0 && s.features > 0 && s.components > 0, "rollout of [%d, %d, %d]",
+           s.horizon, s.count, s.features);
+    size_t n = (size_t)s.horizon * (size_t)s.count;
     *r = (struct rollout){
-        .horizon = horizon,
-        .count = count,
-        .features = features,
-        .observations = MEM_NEW(float, n *(size_t)features),
-        .actions = MEM_NEW(int32_t, n),
+        .shape = s,
+        .rows = s.horizon,
+        .observations = mem_alloc(n, observation_bytes(&s)),
+        .actions = mem_alloc(n, action_bytes(&s)),
+        .masks = s.choices ? MEM_NEW(uint8_t, n * (size_t)s.choices) : NULL,
         .log_probs = MEM_NEW(float, n),
         .values = MEM_NEW(float, n),
         .rewards = MEM_NEW(float, n),
         .terminated = MEM_NEW(uint8_t, n),
         .truncated = MEM_NEW(uint8_t, n),
         .final_values = MEM_NEW(float, n),
-        .last_values = MEM_NEW(float, count),
+        .last_values = MEM_NEW(float, s.count),
         .advantages = MEM_NEW(float, n),
         .returns = MEM_NEW(float, n),
     };
@@ -32,6 +41,7 @@ void rollout_init(struct rollout *r, int horizon, int count, int features) {
 void rollout_free(struct rollout *r) {
     mem_free(r->observations);
     mem_free(r->actions);
+    mem_free(r->masks);
     mem_free(r->log_probs);
     mem_free(r->values);
     mem_free(r->rewards);
@@ -44,11 +54,30 @@ void rollout_free(struct rollout *r) {
     *r = (struct rollout){0};
 }
 
+void *rollout_observation(const struct rollout *r, size_t i) {
+    return (char *)r->observations + i * observation_bytes(&r->shape);
+}
+
+void *rollout_action(const struct rollout *r, size_t i) {
+    return (char *)r->actions + i * action_bytes(&r->shape);
+}
+
+void rollout_floats(const struct rollout_shape *shape, const void *observations, size_t n, float *to) {
+    size_t count = n * (size_t)shape->features;
+    if (!shape->pixels) {
+        memcpy(to, observations, count * sizeof *to);
+        return;
+    }
+    const uint8_t *from = observations;
+    for (size_t i = 0; i < count; i++)
+        to[i] = (float)from[i] * (1.0f / 255.0f);
+}
+
 void rollout_advantages(struct rollout *r, float gamma, float lambda) {
-    for (int t = r->horizon - 1; t >= 0; t--) {
-        size_t row = (size_t)t * (size_t)r->count, next = row + (size_t)r->count;
-        bool last = t == r->horizon - 1;
-        for (size_t n = 0; n < (size_t)r->count; n++) {
+    for (int t = r->rows - 1; t >= 0; t--) {
+        size_t row = (size_t)t * (size_t)r->shape.count, next = row + (size_t)r->shape.count;
+        bool last = t == r->rows - 1;
+        for (size_t n = 0; n < (size_t)r->shape.count; n++) {
             bool terminated = r->terminated[row + n], truncated = r->truncated[row + n];
             float next_value = last ? r->last_values[n] : r->values[next + n];
             float next_advantage = last ? 0.0f : r->advantages[next + n];
@@ -74,7 +103,7 @@ static double squares_about_mean(const float *x, size_t n, double *mean) {
 }
 
 double rollout_explained_variance(const struct rollout *r) {
-    size_t n = (size_t)r->horizon * (size_t)r->count;
+    size_t n = (size_t)r->rows * (size_t)r->shape.count;
     /* R - V is the advantage. */
     double mean, unexplained = squares_about_mean(r->advantages, n, &mean);
     double all = squares_about_mean(r->returns, n, &mean);
@@ -92,22 +121,24 @@ void rollout_shuffle(int32_t *order, int n, struct rng *rng) {
     }
 }
 
-void rollout_batch_init(struct rollout_batch *b, int count, int features) {
+void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *s, int capacity) {
+    size_t n = (size_t)capacity;
     *b = (struct rollout_batch){
-        .count = count,
-        .features = features,
-        .observations = MEM_NEW(float, (size_t)count *(size_t)features),
-        .actions = MEM_NEW(int32_t, count),
-        .log_probs = MEM_NEW(float, count),
-        .values = MEM_NEW(float, count),
-        .advantages = MEM_NEW(float, count),
-        .returns = MEM_NEW(float, count),
+        .capacity = capacity,
+        .observations = MEM_NEW(float, n *(size_t)s->features),
+        .actions = mem_alloc(n, action_bytes(s)),
+        .masks = s->choices ? MEM_NEW(uint8_t, n * (size_t)s->choices) : NULL,
+        .log_probs = MEM_NEW(float, n),
+        .values = MEM_NEW(float, n),
+        .advantages = MEM_NEW(float, n),
+        .returns = MEM_NEW(float, n),
     };
 }
 
 void rollout_batch_free(struct rollout_batch *b) {
     mem_free(b->observations);
     mem_free(b->actions);
+    mem_free(b->masks);
     mem_free(b->log_probs);
     mem_free(b->values);
     mem_free(b->advantages);
@@ -115,14 +146,16 @@ void rollout_batch_free(struct rollout_batch *b) {
     *b = (struct rollout_batch){0};
 }
 
-void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order) {
-    ENSURE(b->features == r->features, "a batch of %d features from a rollout of %d", b->features,
-           r->features);
-    size_t features = (size_t)b->features;
-    for (size_t i = 0; i < (size_t)b->count; i++) {
+void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order, int n) {
+    ENSURE(n <= b->capacity, "%d samples for a batch of %d", n, b->capacity);
+    size_t features = (size_t)r->shape.features, bytes = action_bytes(&r->shape),
+           choices = (size_t)r->shape.choices;
+    b->count = n;
+    for (size_t i = 0; i < (size_t)n; i++) {
         size_t from = (size_t)order[i];
-        memcpy(b->observations + i * features, r->observations + from * features, features * sizeof(float));
-        b->actions[i] = r->actions[from];
+        rollout_floats(&r->shape, rollout_observation(r, from), 1, b->observations + i * features);
+        memcpy((char *)b->actions + i * bytes, rollout_action(r, from), bytes);
+        if (choices) memcpy(b->masks + i * choices, r->masks + from * choices, choices);
         b->log_probs[i] = r->log_probs[from];
         b->values[i] = r->values[from];
         b->advantages[i] = r->advantages[from];

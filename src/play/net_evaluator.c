@@ -130,7 +130,7 @@ enum status net_load(const char *path, struct device *device, const char *const 
                         "%s: holds no network (no group /net); give a file made by `tengen export`", path);
     if (s == STATUS_OK) s = game_create(&config.game, &g);
     if (s == STATUS_OK) {
-        struct model_shape shape = {g->height, g->width, g->planes, g->actions};
+        struct model_shape shape = {g->height, g->width, g->planes, g->actions, false};
         s = model_create(&config.net, shape, device, &n);
     }
     if (s == STATUS_OK) s = checkpoint_get_net(r, "net", n, NULL);

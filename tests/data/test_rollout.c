@@ -11,11 +11,11 @@ static const float GAMMA = 0.9f, LAMBDA = 0.8f;
 static struct rollout make_rollout(void) {
     struct rollout r;
     struct rng rng = rng_make(5, RNG_TEST, 0);
-    rollout_init(&r, T, N, F);
+    rollout_init(&r, (struct rollout_shape){T, N, F, false, 1, 0});
     for (int i = 0; i < T * N; i++) {
         for (int f = 0; f < F; f++)
-            r.observations[i * F + f] = (float)(i * F + f);
-        r.actions[i] = i;
+            ((float *)r.observations)[i * F + f] = (float)(i * F + f);
+        ((int32_t *)r.actions)[i] = i;
         r.log_probs[i] = -(float)i;
         r.values[i] = rng_normal(&rng);
         r.rewards[i] = rng_normal(&rng);
@@ -80,7 +80,7 @@ static void with_lambda_1_returns_are_discounted_rewards(void **state) {
 static void termination_ends_the_future_and_truncation_does_not(void **state) {
     (void)state;
     struct rollout r;
-    rollout_init(&r, 1, 3, 1);
+    rollout_init(&r, (struct rollout_shape){1, 3, 1, false, 1, 0});
     for (int n = 0; n < 3; n++) {
         r.rewards[n] = 1;
         r.values[n] = 2;
@@ -142,16 +142,17 @@ static void minibatches_of_a_shuffle_hold_every_sample_once(void **state) {
     int32_t order[T * N];
     bool seen[T * N] = {0};
     rollout_advantages(&r, GAMMA, LAMBDA);
-    rollout_batch_init(&b, M, F);
+    rollout_batch_init(&b, &r.shape, M);
     rollout_shuffle(order, T * N, &rng);
     for (int m = 0; m < 4; m++) {
-        rollout_gather(&b, &r, order + m * M);
+        rollout_gather(&b, &r, order + m * M, M);
         for (int i = 0; i < M; i++) {
-            int from = b.actions[i];
+            int from = ((int32_t *)b.actions)[i];
             assert_int_equal(from, order[m * M + i]);
             assert_false(seen[from]);
             seen[from] = true;
-            assert_memory_equal(b.observations + i * F, r.observations + from * F, F * sizeof(float));
+            assert_memory_equal(b.observations + i * F, (float *)r.observations + from * F,
+                                F * sizeof(float));
             assert_float_equal(b.log_probs[i], r.log_probs[from], 0);
             assert_float_equal(b.values[i], r.values[from], 0);
             assert_float_equal(b.advantages[i], r.advantages[from], 0);
@@ -162,11 +163,43 @@ static void minibatches_of_a_shuffle_hold_every_sample_once(void **state) {
     rollout_free(&r);
 }
 
+/* Frames of bytes, two numbers an action, masks of three choices. */
+static void gathered_pixels_are_shares_of_255_with_their_actions_and_masks(void **state) {
+    (void)state;
+    enum { STEPS = 4, PIXELS = 7, COMPONENTS = 2, CHOICES = 3 };
+    struct rollout r;
+    struct rollout_batch b;
+    rollout_init(&r, (struct rollout_shape){STEPS, 1, PIXELS, true, COMPONENTS, CHOICES});
+    for (int i = 0; i < STEPS * PIXELS; i++)
+        ((uint8_t *)r.observations)[i] = (uint8_t)(9 * i);
+    for (int i = 0; i < STEPS * COMPONENTS; i++)
+        ((float *)r.actions)[i] = 0.5f * (float)i;
+    for (int i = 0; i < STEPS * CHOICES; i++)
+        r.masks[i] = i % 5 == 0;
+    rollout_batch_init(&b, &r.shape, 3);
+    static const int32_t order[] = {3, 1};
+    rollout_gather(&b, &r, order, 2);
+    assert_int_equal(b.count, 2);
+    for (int i = 0; i < 2; i++) {
+        for (int f = 0; f < PIXELS; f++)
+            assert_float_equal(b.observations[i * PIXELS + f], (float)(9 * (order[i] * PIXELS + f)) / 255,
+                               1e-6);
+        for (int k = 0; k < COMPONENTS; k++)
+            assert_float_equal(((float *)b.actions)[i * COMPONENTS + k],
+                               0.5f * (float)(order[i] * COMPONENTS + k), 0);
+        for (int k = 0; k < CHOICES; k++)
+            assert_int_equal(b.masks[i * CHOICES + k], (order[i] * CHOICES + k) % 5 == 0);
+    }
+    rollout_batch_free(&b);
+    rollout_free(&r);
+}
+
 static void normalised_advantages_have_mean_0_and_deviation_1(void **state) {
     (void)state;
     enum { M = 50 };
     struct rollout_batch b;
-    rollout_batch_init(&b, M, F);
+    rollout_batch_init(&b, &(struct rollout_shape){1, M, F, false, 1, 0}, M);
+    b.count = M;
     for (int i = 0; i < M; i++)
         b.advantages[i] = 100 + (float)(i * i);
     rollout_batch_normalise(&b);
@@ -188,6 +221,7 @@ int main(void) {
         cmocka_unit_test(explained_variance_is_1_of_a_prophet_and_0_of_a_constant),
         cmocka_unit_test(a_shuffle_is_a_permutation_drawn_from_its_stream),
         cmocka_unit_test(minibatches_of_a_shuffle_hold_every_sample_once),
+        cmocka_unit_test(gathered_pixels_are_shares_of_255_with_their_actions_and_masks),
         cmocka_unit_test(normalised_advantages_have_mean_0_and_deviation_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

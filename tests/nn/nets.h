@@ -56,7 +56,8 @@ static inline struct model_config config_resnet(int blocks, int channels, int hi
 static inline struct net *net_resnet(struct device *device, int blocks, int channels, int size, int planes) {
     struct model_config config = config_resnet(blocks, channels, 16);
     struct net *net;
-    assert_ok(model_create(&config, (struct model_shape){size, size, planes, size * size + 1}, device, &net));
+    assert_ok(model_create(&config, (struct model_shape){size, size, planes, size * size + 1, false}, device,
+                           &net));
     return net;
 }
 

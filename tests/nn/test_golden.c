@@ -69,7 +69,7 @@ static void an_actor_and_critic_match_pytorch(void **state) {
     config.blocks = 2;
     config.channels = 16;
     struct net *net;
-    assert_ok(model_create(&config, (struct model_shape){1, 1, 4, 3}, bed.device, &net));
+    assert_ok(model_create(&config, (struct model_shape){1, 1, 4, 3, false}, bed.device, &net));
     net_matches(&bed, net, "nn_mlp", 8, heads);
     net_free(net);
     bed_close(&bed);
@@ -107,7 +107,7 @@ static void training(enum precision precision, double relative) {
     struct golden g = golden_read("nn_training");
     struct model_config config = config_resnet(2, 16, 32);
     struct net *net;
-    assert_ok(model_create(&config, (struct model_shape){7, 7, 5, ACTIONS}, bed.device, &net));
+    assert_ok(model_create(&config, (struct model_shape){7, 7, 5, ACTIONS, false}, bed.device, &net));
     golden_load(&g, net);
     struct plan *plan;
     assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, precision, N, &plan));

@@ -6,8 +6,9 @@ enum { ACTIONS = 3, N = 2 };
 static const struct {
     const char *model;
     struct model_shape shape;
-} models[] = {
-    {"mlp", {1, 1, 4, ACTIONS}}, {"nature_cnn", {84, 84, 4, ACTIONS}}, {"minatar_cnn", {10, 10, 4, ACTIONS}}};
+} models[] = {{"mlp", {1, 1, 4, ACTIONS, false}},
+              {"nature_cnn", {84, 84, 4, ACTIONS, false}},
+              {"minatar_cnn", {10, 10, 4, ACTIONS, false}}};
 
 static struct model_config config_q(const char *model) {
     struct model_config c;

@@ -114,7 +114,7 @@ static void an_actor_and_critic_begin_orthogonal(void **state) {
     snprintf(config.model, sizeof config.model, "mlp");
     config.blocks = 2;
     struct net *net;
-    assert_ok(model_create(&config, (struct model_shape){1, 1, 4, 2}, bed.device, &net));
+    assert_ok(model_create(&config, (struct model_shape){1, 1, 4, 2, false}, bed.device, &net));
     net_initialise(net, 1);
     assert_orthogonal(net, "policy.fc1.weight", 64, 4, sqrt(2));
     assert_orthogonal(net, "policy.fc2.weight", 64, 64, sqrt(2));
@@ -190,8 +190,8 @@ static void an_unknown_model_is_refused_with_the_nearest_name(void **state) {
     struct model_config config = config_resnet(1, 8, 8);
     snprintf(config.model, sizeof config.model, "resnett");
     struct net *net;
-    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26}, bed.device, &net), STATUS_USAGE,
-                 "did you mean resnet?");
+    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26, false}, bed.device, &net),
+                 STATUS_USAGE, "did you mean resnet?");
     assert_null(net);
     bed_close(&bed);
 }
@@ -202,8 +202,8 @@ static void a_policy_without_pass_refuses_one_more_action(void **state) {
     struct model_config config = config_resnet(1, 8, 8);
     snprintf(config.model, sizeof config.model, "alphago_policy");
     struct net *net;
-    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26}, bed.device, &net), STATUS_USAGE,
-                 "no pass");
+    assert_fails(model_create(&config, (struct model_shape){5, 5, 3, 26, false}, bed.device, &net),
+                 STATUS_USAGE, "no pass");
     bed_close(&bed);
 }
 

@@ -161,7 +161,7 @@ static void a_network_plays_with_and_without_search(void **state) {
     model.blocks = 1;
     model.channels = 8;
     assert_ok(device_open("cpu", 1, &device));
-    assert_ok(model_create(&model, (struct model_shape){5, 5, g->planes, g->actions}, device, &net));
+    assert_ok(model_create(&model, (struct model_shape){5, 5, g->planes, g->actions, false}, device, &net));
     net_initialise(net, 1);
     struct player_options o = options_with(16), raw = options_with(0);
     raw.temperature = 1;

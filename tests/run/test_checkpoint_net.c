@@ -30,7 +30,7 @@ static struct learner learner_make(uint64_t seed) {
     config.channels = 8;
     assert_ok(device_open("cpu", 1, &l.device));
     assert_ok(queue_open(l.device, 1, &l.queue));
-    assert_ok(model_create(&config, (struct model_shape){1, 1, 5, 3}, l.device, &l.net));
+    assert_ok(model_create(&config, (struct model_shape){1, 1, 5, 3, false}, l.device, &l.net));
     net_initialise(l.net, seed);
     assert_ok(optimiser_create(l.net, l.queue, &how, &l.optimiser));
     return l;
