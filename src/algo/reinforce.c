@@ -1,0 +1,177 @@
+/* REINFORCE (Williams 1992): whole episodes, and a step along the gradient of log pi(a) times what came after
+ * a. With a baseline, what the critic foresaw is taken off, which leaves the gradient's mean as it is and its
+ * spread smaller; a truncated episode's rest is then worth the critic's opinion, else nothing.
+ *
+ *     iterate:  1. act: one episode in each of N environments
+ *               2. judge: discounted rewards to the end, less the baseline
+ *               3. learn: one step on all of it
+ *               4. figures
+ */
+#include <math.h>
+#include <string.h>
+
+#include "algo/policy_learner.h"
+#include "tengen/algo.h"
+#include "tengen/mem.h"
+#include "tengen/phase.h"
+
+#define REINFORCE_CONFIG(F, S)                                                                               \
+    F(S, int, horizon, 500, 1, 65536, "an episode is truncated after so many steps")                         \
+    F(S, int, batch, 1024, 1, 65536, "samples that go through the network at a time")                        \
+    F(S, float, gamma, 0.99, 0, 1, "discount a step")                                                        \
+    F(S, bool, baseline, true, 0, 0, "a critic foresees returns; without one use net.head = policy")         \
+    F(S, float, value_weight, 0.5, 0, 100, "of the critic's loss beside the policy's")                       \
+    F(S, float, entropy_weight, 0, 0, 100, "of the entropy bonus")                                           \
+    F(S, bool, normalise, true, 0, 0, "returns less baseline to mean 0 and deviation 1, over the iteration")
+CONFIG_STRUCT(reinforce_config, REINFORCE_CONFIG)
+CONFIG_TABLE(reinforce_config, REINFORCE_CONFIG)
+
+struct reinforce {
+    struct reinforce_config config;
+    struct actor actor;
+    struct policy_learner learner;
+    struct rollout rollout; /* [T, N] */
+    int32_t *order;         /* [T N] the samples that belong to episodes, the first `samples` */
+    int samples;
+};
+
+static void reinforce_bind(void *self, struct config *c) {
+    struct reinforce *p = self;
+    actor_bind(&p->actor, c);
+    config_bind(c, "reinforce", reinforce_config_keys, &p->config, "policy gradient of whole episodes");
+    policy_learner_bind(&p->learner, c);
+}
+
+static enum status reinforce_open(void *self, struct run *run) {
+    struct reinforce *p = self;
+    int64_t room = (int64_t)p->config.horizon * p->actor.env_config.count;
+    if (room > 1 << 28)
+        return status_fail(STATUS_USAGE,
+                           "[reinforce] horizon = %d: with %d environments these are too many samples",
+                           p->config.horizon, p->actor.env_config.count);
+    TRY(actor_open(&p->actor, run, p->config.gamma, p->config.baseline));
+    TRY(policy_learner_open(&p->learner, &p->actor, run, p->config.batch, (int)room));
+    rollout_init(&p->rollout, actor_rollout_shape(&p->actor, p->config.horizon));
+    p->order = MEM_NEW(int32_t, room);
+    return STATUS_OK;
+}
+
+/* The steps of each environment up to the end of its first episode. */
+static void find_samples(struct reinforce *p) {
+    const struct rollout *r = &p->rollout;
+    int n = r->shape.count;
+    uint8_t *ended = MEM_NEW(uint8_t, n);
+    p->samples = 0;
+    for (int at = 0; at < r->rows * n; at++) {
+        if (ended[at % n]) continue;
+        p->order[p->samples++] = at;
+        ended[at % n] = r->terminated[at] | r->truncated[at];
+    }
+    mem_free(ended);
+}
+
+/* Advantages of the samples to mean 0 and deviation 1. */
+static void normalise(struct reinforce *p) {
+    double mean = 0, squares = 0;
+    float *advantages = p->rollout.advantages;
+    for (int i = 0; i < p->samples; i++)
+        mean += (double)advantages[p->order[i]] / p->samples;
+    for (int i = 0; i < p->samples; i++)
+        squares += ((double)advantages[p->order[i]] - mean) * ((double)advantages[p->order[i]] - mean);
+    double deviation = sqrt(squares / p->samples) + 1e-8;
+    for (int i = 0; i < p->samples; i++)
+        advantages[p->order[i]] = (float)(((double)advantages[p->order[i]] - mean) / deviation);
+}
+
+static enum status learn(struct reinforce *p, struct run *run, struct policy_figures *f) {
+    PHASE("learn");
+    const struct policy_constants k = {SURROGATE_LOG,           0, 0, 0, p->config.value_weight,
+                                       p->config.entropy_weight};
+    for (int at = 0; at < p->samples; at += p->config.batch) {
+        int n = p->samples - at < p->config.batch ? p->samples - at : p->config.batch;
+        policy_learner_gradient(&p->learner, run->queue, &p->rollout, p->order + at, n, &k,
+                                1.0f / (float)p->samples, at);
+    }
+    policy_learner_step(&p->learner, (double)run->iteration);
+    return policy_learner_read(&p->learner, run->queue, p->samples, f);
+}
+
+static enum status reinforce_iterate(void *self, struct run *run) {
+    struct reinforce *p = self;
+    double start = clock_now();
+    struct policy_figures f = {0};
+    /* 1. Act. */
+    TRY(actor_collect(&p->actor, run->queue, &p->rollout, true));
+    find_samples(p);
+    /* 2. Judge. Without a baseline all values are 0, and with lambda 1 advantages are discounted rewards. */
+    rollout_advantages(&p->rollout, p->config.gamma, 1);
+    if (p->config.normalise) normalise(p);
+    /* 3. Learn. */
+    TRY(learn(p, run, &f));
+    /* 4. Figures. */
+    double return_mean = actor_figures(&p->actor, run);
+    policy_learner_figures(&p->learner, run, &f);
+    run_metric(run, "steps_per_second", p->samples / (clock_now() - start));
+    run_detail(run, "return %.1f, policy %.4f entropy %.3f", isnan(return_mean) ? 0 : return_mean,
+               f.stats[STAT_POLICY], f.stats[STAT_ENTROPY]);
+    return STATUS_OK;
+}
+
+static void reinforce_save(void *self, struct checkpoint_writer *w) {
+    struct reinforce *p = self;
+    checkpoint_put_net(w, "net", p->actor.net, p->learner.optimiser);
+    actor_save(&p->actor, w);
+}
+
+static enum status reinforce_load(void *self, struct checkpoint_reader *r) {
+    struct reinforce *p = self;
+    TRY(checkpoint_get_net(r, "net", p->actor.net, p->learner.optimiser));
+    return actor_load(&p->actor, r);
+}
+
+static enum status reinforce_init_weights(void *self, struct checkpoint_reader *r) {
+    return checkpoint_get_net(r, "net", ((struct reinforce *)self)->actor.net, NULL);
+}
+
+static enum status reinforce_evaluate(void *self, struct run *run, int episodes,
+                                      const struct report *report) {
+    return actor_evaluate(&((struct reinforce *)self)->actor, run, episodes, report);
+}
+
+static void reinforce_close(void *self) {
+    struct reinforce *p = self;
+    policy_learner_close(&p->learner);
+    actor_close(&p->actor);
+    rollout_free(&p->rollout);
+    mem_free(p->order);
+    memset(p, 0, sizeof *p);
+}
+
+static double reinforce_count(const void *self) {
+    return (double)((const struct reinforce *)self)->actor.steps;
+}
+
+static struct net *reinforce_net(void *self) {
+    return ((struct reinforce *)self)->actor.net;
+}
+
+const struct algo algo_reinforce = {
+    .name = "reinforce",
+    .summary = "policy gradient of whole episodes, with or without a baseline",
+    .bytes = sizeof(struct reinforce),
+    .bind = reinforce_bind,
+    .open = reinforce_open,
+    .iterate = reinforce_iterate,
+    .save = reinforce_save,
+    .load = reinforce_load,
+    .init_weights = reinforce_init_weights,
+    .evaluate = reinforce_evaluate,
+    .close = reinforce_close,
+    .unit = "steps",
+    .count = reinforce_count,
+    .net = reinforce_net,
+    .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
+                   "[net]\nmodel = mlp\nblocks = 1\nchannels = 16\nhead = policy\n"
+                   "[reinforce]\nbaseline = false\nbatch = 100\n"
+                   "[optimiser]\nkind = adam\nrate = 0.01\n",
+};
