@@ -178,6 +178,11 @@ void *cuda_stream(struct queue *q) {
 void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes) {
     struct cuda_memory *memory = &cuda_state(q)->scratch[place];
     if (memory->size >= bytes && memory->data) return memory->data;
+    if (cuda_recording(q)) { /* which must neither allocate nor free; what is recorded will not run */
+        cuda_recording_spoil(q);
+        return memory->data;
+    }
+    cuda_state(q)->generation++;
     device_bind(q->device->index);
     cudaFree(memory->data); /* waits for work that uses it */
     memory->size = bytes + bytes / 4 + 256;
@@ -264,6 +269,10 @@ static const struct backend backend = {
     .marks_read = cuda_marks_read,
     .range_push = cuda_range_push,
     .range_pop = cuda_range_pop,
+    .graph_begin = cuda_graph_begin,
+    .graph_end = cuda_graph_end,
+    .graph_launch = cuda_graph_launch,
+    .graph_free = cuda_graph_free,
     .describe = cuda_describe,
     .op = &cuda_ops,
     .env_kernels = cuda_env_kernels,

@@ -43,6 +43,8 @@ struct cuda_queue {
     struct staging staging;
     struct cuda_copy *copies;
     unsigned long long copies_releases; /* the device's count that the copies belong to */
+    unsigned long long generation;      /* grows when scratch or copies move: graphs of before are void */
+    struct graph *recording;            /* being captured, or NULL */
     struct conv_plan *conv_plans[PLAN_BUCKETS];
     struct matrix_plan *matrix_plans[PLAN_BUCKETS];
     struct cuda_marks *marks;
@@ -72,6 +74,8 @@ struct tensor cuda_parameter(struct queue *q, struct tensor w, enum dtype dtype,
 struct tensor cuda_convert(struct queue *q, struct tensor t, enum dtype dtype, enum cuda_place place);
 struct tensor cuda_like(struct queue *q, struct tensor t, enum dtype dtype, enum cuda_place place);
 void cuda_copies_free(struct cuda_queue *state);
+bool cuda_copies_moved(struct queue *q);
+void cuda_copy_refresh(struct queue *q, struct cuda_copy *copy); /* converts if the version has changed */
 
 /* Whether the device's libraries take BF16 (Ampere and later); else products run on F32 copies. */
 bool cuda_has_bf16(struct queue *q);
@@ -84,6 +88,17 @@ void cuda_marks_read(struct queue *q, double *gaps);
 void cuda_marks_free(struct cuda_queue *state);
 void cuda_range_push(const char *name);
 void cuda_range_pop(void);
+
+/* ---- graphs: graph.c --------------------------------------------------------------------------------------
+ */
+
+bool cuda_graph_begin(struct queue *q);
+struct graph *cuda_graph_end(struct queue *q, char *why, size_t size);
+bool cuda_graph_launch(struct queue *q, struct graph *graph);
+void cuda_graph_free(struct device *d, struct graph *graph);
+bool cuda_recording(struct queue *q);
+void cuda_recording_spoil(struct queue *q); /* something wants memory: it has to run directly first */
+void cuda_recording_reads(struct queue *q, struct cuda_copy *copy);
 
 void conv_plans_free(struct cuda_queue *state);
 void matrix_plans_free(struct cuda_queue *state);

@@ -42,6 +42,7 @@ struct tensor cuda_convert(struct queue *q, struct tensor t, enum dtype dtype, e
 }
 
 void cuda_copies_free(struct cuda_queue *state) {
+    state->generation++;
     while (state->copies) {
         struct cuda_copy *next = state->copies->next;
         cudaFree(state->copies->copy);
@@ -50,39 +51,61 @@ void cuda_copies_free(struct cuda_queue *state) {
     }
 }
 
-/* Released memory may have been handed out again, with other weights of the same version: forget all copies.
- */
+/* Released memory may have been handed out again, with other weights of the same version: all copies are
+ * forgotten then, though not while a graph is recorded, which must not free. */
+bool cuda_copies_moved(struct queue *q) {
+    struct cuda_device *device = q->device->state;
+    return atomic_load(&device->releases) != cuda_state(q)->copies_releases;
+}
+
 static void copies_check(struct queue *q) {
     struct cuda_queue *state = cuda_state(q);
     struct cuda_device *device = q->device->state;
-    unsigned long long releases = atomic_load(&device->releases);
-    if (releases != state->copies_releases) cuda_copies_free(state);
-    state->copies_releases = releases;
+    if (!cuda_copies_moved(q) || cuda_recording(q)) return;
+    state->copies_releases = atomic_load(&device->releases);
+    cuda_copies_free(state);
+}
+
+/* Parameters are F32, so what is copied is BF16. */
+void cuda_copy_refresh(struct queue *q, struct cuda_copy *c) {
+    if (c->seen == *c->version) return;
+    c->seen = *c->version;
+    cuda_scale(q, tensor_1(c->copy, DTYPE_BF16, (int)c->count),
+               tensor_1((void *)(uintptr_t)c->data, DTYPE_F32, (int)c->count), 1.0f, false);
+}
+
+static struct cuda_copy *copy_make(struct queue *q, struct tensor w) {
+    struct cuda_queue *state = cuda_state(q);
+    const size_t count = tensor_count(w);
+    void *copy = NULL;
+    if (cuda_recording(q)) {
+        cuda_recording_spoil(q);
+        return NULL;
+    }
+    if (!cuda_ok(q, cudaMalloc(&copy, count * dtype_size(DTYPE_BF16)), "memory for a copy of weights"))
+        return NULL;
+    struct cuda_copy *c = MEM_NEW(struct cuda_copy, 1);
+    *c = (struct cuda_copy){state->copies, w.data, w.version, count, *w.version + 1, copy};
+    state->copies = c;
+    return c;
 }
 
 struct tensor cuda_parameter(struct queue *q, struct tensor w, enum dtype dtype, enum cuda_place place) {
     if (!tensor_is(w) || w.dtype == dtype) return w;
     if (!w.version) return cuda_convert(q, w, dtype, place);
-    struct cuda_queue *state = cuda_state(q);
     const size_t count = tensor_count(w);
-    const uint64_t version = *w.version;
     copies_check(q);
-    struct cuda_copy *c = state->copies;
+    struct cuda_copy *c = cuda_state(q)->copies;
     while (c && (c->data != w.data || c->version != w.version || c->count != count))
         c = c->next;
-    if (!c) {
-        void *copy = NULL;
-        if (!cuda_ok(q, cudaMalloc(&copy, count * dtype_size(dtype)), "memory for a copy of weights"))
-            return cuda_convert(q, w, dtype, place);
-        c = MEM_NEW(struct cuda_copy, 1);
-        *c = (struct cuda_copy){state->copies, w.data, w.version, count, version + 1, copy};
-        state->copies = c;
-    }
-    struct tensor result = w;
-    result.data = c->copy;
-    result.dtype = dtype;
-    result.version = NULL;
-    if (c->seen != version) cuda_scale(q, result, w, 1.0f, false);
-    c->seen = version;
-    return result;
+    if (!c) c = copy_make(q, w);
+    if (!c) return cuda_convert(q, w, dtype, place);
+    if (cuda_recording(q))
+        cuda_recording_reads(q, c); /* each launch refreshes it */
+    else
+        cuda_copy_refresh(q, c);
+    w.data = c->copy;
+    w.dtype = dtype;
+    w.version = NULL;
+    return w;
 }

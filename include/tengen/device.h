@@ -27,6 +27,7 @@ struct pool;
 struct ops;
 struct queue;
 struct queue_profile;
+struct graph;
 
 enum device_kind { DEVICE_CPU, DEVICE_CUDA };
 
@@ -76,6 +77,11 @@ struct backend {
     const struct ops *op;
     const struct env_kernels
         *env_kernels; /* [environments of envs.def] (env_kernels.h); NULL: on the host alone */
+    /* Graphs: see queue_graph_begin and so on. All NULL where work is not queued (CPU). */
+    bool (*graph_begin)(struct queue *q);
+    struct graph *(*graph_end)(struct queue *q, char *why, size_t size);
+    bool (*graph_launch)(struct queue *q, struct graph *graph);
+    void (*graph_free)(struct device *d, struct graph *graph);
 };
 
 /* spec: "cpu", "cuda", "cuda:1" or "auto" (a GPU where one works, else the CPU).
@@ -96,6 +102,16 @@ enum status queue_wait(struct queue *q) MUST_USE;
 /* Marks in the queue's order, and the seconds from each to the next: see struct backend. */
 void queue_mark(struct queue *q);
 void queue_marks_read(struct queue *q, double *gaps);
+/* Graphs: operations given to a queue between begin and end are recorded, not run, and run as one whenever
+ * the graph is launched, on the same memory. Parameters with a version are up to date at each launch, as at a
+ * call. What is recorded must have run on this queue before: while recording nothing may allocate. */
+bool queue_graph_begin(struct queue *q); /* false: not on this device, or not now */
+/* NULL, and nothing has run: memory has moved meanwhile (`why` is empty; record again after running it), or
+ * the device cannot record this (`why` says what). */
+struct graph *queue_graph_end(struct queue *q, char *why, size_t size);
+/* False, and nothing has run: memory that the graph speaks of has moved; run it, and record it again. */
+bool queue_graph_launch(struct queue *q, struct graph *graph) MUST_USE;
+void device_graph_free(struct device *d, struct graph *graph); /* NULL is legal */
 
 /* For `tengen info`: every back end, the devices found, and why one is absent. */
 void device_describe_all(char *text, size_t size);

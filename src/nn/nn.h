@@ -4,6 +4,7 @@
  *     params.c  commit, slabs, initial weights        placement.c  where values lie in memory, by liveness
  *     fold.c    weights made of others                plan.c       plans: memory, threads, access
  *     optimiser.c  sgd, adam, adamw, rmsprop          run.c        one step forwards, one step backwards
+ *     graphs.c  passes recorded and launched as one
  */
 #ifndef NN_NN_H
 #define NN_NN_H
@@ -208,6 +209,25 @@ struct lane {
     char *arena;
 };
 
+/* One direction of a plan for one number of rows. */
+struct pass {
+    bool warm;           /* it has run: what it needs in the back end is there */
+    struct graph *graph; /* recorded, or NULL */
+};
+
+enum { PASS_FORWARD, PASS_BACKWARD, PASSES };
+enum { GRAPH_SIZES = 32 /* numbers of rows that a plan keeps graphs for, at most */ };
+
+struct graphs {
+    struct graph_size {
+        int rows;      /* 0: free */
+        uint64_t used; /* when, by the clock below */
+        struct pass passes[PASSES];
+    } sizes[GRAPH_SIZES];
+    uint64_t clock;
+    bool off; /* the device cannot record this plan */
+};
+
 struct plan {
     struct net *net;
     struct queue *queue;
@@ -225,6 +245,7 @@ struct plan {
     float *noisy;       /* training: w, b, dw and db of all noisy layers */
     struct lane *lanes; /* lanes[0] uses the plan's queue */
     int lane_count;
+    struct graphs graphs;
 };
 
 /* One run of the program over samples start .. start + n - 1 with a lane's queue and arena. */
@@ -234,6 +255,11 @@ struct frame {
     char *arena;
     int start, n;
 };
+
+/* Runs `run` for so many rows on the plan's queue: directly the first time, launched as a graph from the
+ * second on, where the device has graphs. */
+void graphs_run(struct plan *p, int direction, int rows, void (*run)(const struct plan *p, int rows));
+void graphs_free(struct plan *p);
 
 void step_forward(const struct frame *f, int step);
 void step_backward(const struct frame *f, int step);

@@ -304,6 +304,7 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
 void plan_free(struct plan *p) {
     if (!p) return;
     struct device *d = p->net->device;
+    graphs_free(p);
     for (int i = 0; i < p->lane_count; i++) {
         if (p->lanes[i].queue) queue_close(p->lanes[i].queue);
         if (p->lanes[i].arena) device_release(d, p->lanes[i].arena);
@@ -365,26 +366,44 @@ static void infer_forward(const struct plan *p, int n) {
     }
 }
 
+/* The rows that infer_forward runs for n samples; as many as for themselves. */
+static int infer_rows(const struct plan *p, int n) {
+    int start = (n - 1) / p->chunk * p->chunk;
+    return start + rows_round(p, start, n - start);
+}
+
+static void train_forward(const struct plan *p, int n) {
+    struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
+    program_forward(&f);
+}
+
+static void train_backward(const struct plan *p, int n) {
+    struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
+    for (int i = p->program.step_count - 1; i >= 0; i--)
+        step_backward(&f, i);
+}
+
+/* Folding and versions are the host's business, and stay outside of graphs: they are done at every call. */
 void plan_forward(struct plan *p, int n) {
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
     p->queue->tf32 = p->precision == PRECISION_TF32;
-    if (p->mode == PLAN_INFER) {
-        fold_refresh(p->net, p->queue);
-        infer_forward(p, n);
+    if (p->mode == PLAN_TRAIN) {
+        graphs_run(p, PASS_FORWARD, n, train_forward);
+        if (p->statistics) p->net->state_version = version_new();
         return;
     }
-    struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
-    program_forward(&f);
-    if (p->statistics) p->net->state_version = version_new();
+    fold_refresh(p->net, p->queue);
+    if (p->lane_count == 1)
+        graphs_run(p, PASS_FORWARD, infer_rows(p, n), infer_forward);
+    else
+        infer_forward(p, n); /* lanes are queues of their own, and of a CPU */
 }
 
 void plan_backward(struct plan *p, int n) {
     ENSURE(p->mode == PLAN_TRAIN, "net %s: plan_backward of an inference plan", p->net->name);
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
     p->queue->tf32 = p->precision == PRECISION_TF32;
-    struct frame f = {p, p->queue, p->lanes[0].arena, 0, n};
-    for (int i = p->program.step_count - 1; i >= 0; i--)
-        step_backward(&f, i);
+    graphs_run(p, PASS_BACKWARD, n, train_backward);
 }
 
 /* ---- access ---------------------------------------------------------------------------------------------

@@ -214,6 +214,23 @@ void queue_marks_read(struct queue *q, double *gaps) {
     q->device->backend->marks_read(q, gaps);
 }
 
+bool queue_graph_begin(struct queue *q) {
+    const struct backend *backend = q->device->backend;
+    return backend->graph_begin && backend->graph_begin(q);
+}
+
+struct graph *queue_graph_end(struct queue *q, char *why, size_t size) {
+    return q->device->backend->graph_end(q, why, size);
+}
+
+bool queue_graph_launch(struct queue *q, struct graph *graph) {
+    return q->device->backend->graph_launch(q, graph);
+}
+
+void device_graph_free(struct device *d, struct graph *graph) {
+    if (graph) d->backend->graph_free(d, graph);
+}
+
 /* ---- description ------------------------------------------------------------------------------------------
  */
 

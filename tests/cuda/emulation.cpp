@@ -508,8 +508,26 @@ static const struct ops emulated_ops = {
 #undef OP
 };
 
-const struct backend emulated_backend = {
-    DEVICE_CUDA,       "emulated",        emulated_count,      emulated_device_open, emulated_device_close,
-    emulated_alloc,    emulated_release,  emulated_queue_open, emulated_queue_close, emulated_upload,
-    emulated_download, emulated_wait,     emulated_mark,       emulated_marks_read,  nullptr,
-    nullptr,           emulated_describe, &emulated_ops,       cuda_env_kernels};
+const struct backend emulated_backend = {DEVICE_CUDA,
+                                         "emulated",
+                                         emulated_count,
+                                         emulated_device_open,
+                                         emulated_device_close,
+                                         emulated_alloc,
+                                         emulated_release,
+                                         emulated_queue_open,
+                                         emulated_queue_close,
+                                         emulated_upload,
+                                         emulated_download,
+                                         emulated_wait,
+                                         emulated_mark,
+                                         emulated_marks_read,
+                                         nullptr,
+                                         nullptr,
+                                         emulated_describe,
+                                         &emulated_ops,
+                                         cuda_env_kernels,
+                                         nullptr,
+                                         nullptr,
+                                         nullptr,
+                                         nullptr};
