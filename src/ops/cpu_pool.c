@@ -56,7 +56,7 @@ static void pool_backward_point(const struct pool_context *c, size_t at, size_t 
         const float *x = cpu_read(c->x, at, n, x_buffer);
         for (size_t j = 0; j < n; j++) {
             float here = x[j] == y[j] ? open[j] : 0.0f;
-            g[j] = here * dy[j];
+            g[j] = here != 0.0f ? dy[j] : 0.0f; /* beside the maximum nothing, though dy were infinite */
             open[j] -= here;
         }
     } else {
