@@ -31,5 +31,5 @@ const struct model model_alphago_policy = {
     .summary = "13-layer convolutional policy (AlphaGo 2016)",
     .build = alphago_policy_build,
     .bench_config = {.model = "alphago_policy", .blocks = 11, .channels = 192},
-    .bench_shape = {19, 19, 48, 361},
+    .bench_shape = {19, 19, 48, 361, false},
 };

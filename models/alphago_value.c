@@ -31,5 +31,5 @@ const struct model model_alphago_value = {
     .summary = "15-layer convolutional value (AlphaGo 2016)",
     .build = alphago_value_build,
     .bench_config = {.model = "alphago_value", .blocks = 11, .channels = 192, .value_hidden = 256},
-    .bench_shape = {19, 19, 49, 361},
+    .bench_shape = {19, 19, 49, 361, false},
 };

@@ -18,5 +18,5 @@ const struct model model_minatar_cnn = {
     .summary = "one convolution for MinAtar's frames; actor and critic, or Q values",
     .build = minatar_cnn_build,
     .bench_config = {.model = "minatar_cnn", .head = "actor_critic"},
-    .bench_shape = {10, 10, 4, 6},
+    .bench_shape = {10, 10, 4, 6, false},
 };

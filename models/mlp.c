@@ -53,5 +53,5 @@ const struct model model_mlp = {
     .summary = "fully connected; actor and critic (CleanRL's PPO), or Q values",
     .build = mlp_build,
     .bench_config = {.model = "mlp", .blocks = 2, .channels = 64, .head = "actor_critic"},
-    .bench_shape = {1, 1, 4, 2},
+    .bench_shape = {1, 1, 4, 2, false},
 };

@@ -23,5 +23,5 @@ const struct model model_nature_cnn = {
     .summary = "convolutions for Atari frames (DQN 2015); actor and critic, or Q values",
     .build = nature_cnn_build,
     .bench_config = {.model = "nature_cnn", .head = "actor_critic"},
-    .bench_shape = {84, 84, 4, 6},
+    .bench_shape = {84, 84, 4, 6, false},
 };

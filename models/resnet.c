@@ -50,5 +50,5 @@ const struct model model_resnet = {
                      .value_hidden = 256,
                      .policy_channels = 2,
                      .value_channels = 1},
-    .bench_shape = {19, 19, 17, 362},
+    .bench_shape = {19, 19, 17, 362, false},
 };

@@ -40,7 +40,7 @@ for head in q policy; do
     refuses 'has no output "' train "$configs/ppo_cartpole.ini" net.head=$head run.dir=run run.device=cpu
 done
 refuses 'did you mean `cartpole`' train "$configs/ppo_cartpole.ini" env.name=cartpol run.dir=run
-refuses 'actions are continuous' train "$configs/ppo_cartpole.ini" env.name=pendulum run.dir=run run.device=cpu
+refuses 'actions are continuous' train "$configs/q_learning_gridworld.ini" env.name=pendulum run.dir=run run.device=cpu
 refuses 'no numbered states' train "$configs/q_learning_gridworld.ini" env.name=cartpole run.dir=run
 refuses 'has not one start' train "$configs/q_learning_gridworld.ini" env.map=..E run.dir=run
 refuses 'has no output "value"' train "$configs/alphazero_go7.ini" net.model=mlp net.head=policy run.dir=run run.device=cpu
