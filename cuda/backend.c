@@ -99,6 +99,7 @@ static enum status cuda_device_open(struct device *d) {
     struct cuda_device *state = MEM_NEW(struct cuda_device, 1);
     state->major = properties.major;
     state->minor = properties.minor;
+    d->cache = (size_t)properties.l2CacheSize;
     snprintf(d->name, sizeof d->name, "%.100s", properties.name);
     d->state = state;
     return STATUS_OK;

@@ -36,6 +36,7 @@ struct device {
     enum device_kind kind;
     int index;             /* which GPU */
     int threads;           /* CPU: cores this device may use */
+    size_t cache;          /* bytes of the last cache before memory */
     char name[128];        /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
     void *state;           /* the back end's own */
     char why_not_gpu[256]; /* where "auto" meant the CPU: why; else empty */

@@ -64,6 +64,21 @@ static void processor_name(char *name, size_t size) {
     fclose(file);
 }
 
+/* Of the first core's largest cache: /sys says "32768K". */
+static size_t cache_bytes(void) {
+    for (int i = 4; i >= 2; i--) {
+        char path[96];
+        unsigned long kib;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/size", i);
+        FILE *file = fopen(path, "re");
+        if (!file) continue;
+        bool found = fscanf(file, "%luK", &kib) == 1;
+        fclose(file);
+        if (found) return (size_t)kib << 10;
+    }
+    return (size_t)32 << 20; /* nothing is said */
+}
+
 static int cpu_device_count(char *why, size_t size) {
     (void)why, (void)size;
     return 1;
@@ -75,6 +90,7 @@ static enum status cpu_device_open(struct device *d) {
     processor_name(name, sizeof name);
     snprintf(d->name, sizeof d->name, "%s (%d core%s)", name, d->threads, d->threads == 1 ? "" : "s");
     state->library = onednn_open();
+    d->cache = cache_bytes();
     d->state = state;
     return STATUS_OK;
 }

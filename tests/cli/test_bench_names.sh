@@ -8,7 +8,9 @@ cd "$work"
 "$TENGEN" bench env --count 64 --seconds 0.01 --json >>figures
 "$TENGEN" bench go --size 7 --seconds 0.01 --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter _7x7 --device cpu --json >>figures
-"$TENGEN" bench ops --seconds 0.01 --filter ops.6. --device cpu --json >>figures
+for shape in rows_6. weights_ linear_64_64.; do
+    "$TENGEN" bench ops --seconds 0.01 --filter "ops.$shape" --device cpu --json >>figures
+done
 "$TENGEN" bench net resnet --blocks 1 --channels 16 --size 5 --batch 1,32 --seconds 0.01 --device cpu --json >>figures
 "$TENGEN" bench selfplay --blocks 1 --channels 16 --size 5 --games 8 --group 4 --simulations 2 --seconds 0.1 \
     --device cpu --json >>figures
@@ -20,6 +22,11 @@ for algorithm in ppo_cartpole alphazero_tictactoe; do
     "$TENGEN" train "$TENGEN_SOURCE/configs/$algorithm.ini" run.dir=run run.iterations=1 run.device=cpu --quiet 2>/dev/null
     "$TENGEN" eval run --episodes 2 run.device=cpu --json 2>/dev/null >>figures
     rm -r run
+done
+
+# Every operation is timed.
+sed -n 's/^OP(\([a-z0-9_]*\),.*/\1/p' "$TENGEN_SOURCE/include/tengen/ops.def" | while read -r operation; do
+    grep -q "\"ops\.[A-Za-z0-9_]*\.$operation\.f32\.us\"" figures || { echo "bench ops does not time $operation" >&2; exit 1; }
 done
 
 python3 - "$TENGEN_SOURCE/benchmarks/README.md" figures <<'PYTHON'

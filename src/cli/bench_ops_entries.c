@@ -1,0 +1,233 @@
+#include "cli/bench_ops.h"
+
+/* ---- entries: BENCH(operation, family, main operands moved, columns moved, arguments)
+ * ---------------------- */
+
+#define BENCH_AS(entry, op_name, entry_family, entry_main, entry_column, ...)                                \
+    static void call_##entry(void *context) {                                                                \
+        struct op_operands *b = context;                                                                     \
+        const struct tensor *t = b->t;                                                                       \
+        (void)t;                                                                                             \
+        b->queue->op->op_name(b->queue, __VA_ARGS__);                                                        \
+    }                                                                                                        \
+    static const struct op_entry entry_##entry = {#entry, entry_family, entry_main, entry_column,            \
+                                                  call_##entry};
+#define BENCH(name, family, main, column, ...) BENCH_AS(name, name, family, main, column, __VA_ARGS__)
+
+/* Convolutions and linear layers. */
+enum { IN, WEIGHTS, BIAS, OUT, GRADIENT, RESIDUAL };
+
+static struct conv geometry(const struct op_operands *b) {
+    const struct op_shape *s = b->shape;
+    return (struct conv){s->stride, s->stride, s->pad, s->pad};
+}
+
+static struct tensor weights(struct op_operands *b) {
+    struct tensor w = b->t[WEIGHTS];
+    w.version = &b->version;
+    return w;
+}
+
+BENCH(conv_forward, FAMILY_CONV, 1, 0, t[OUT], t[IN], weights(b), t[BIAS], tensor_none(), geometry(b),
+      ACTIVATION_RELU)
+BENCH_AS(conv_forward_residual, conv_forward, FAMILY_CONV, 1, 1, t[OUT], t[IN], weights(b), t[BIAS],
+         t[RESIDUAL], geometry(b), ACTIVATION_RELU)
+BENCH(conv_backward_data, FAMILY_CONV, 1, 0, t[IN], t[OUT], weights(b), geometry(b), false)
+BENCH(conv_backward_weights, FAMILY_CONV, 1, 0, t[GRADIENT], t[IN], t[OUT], geometry(b))
+BENCH(linear_forward, FAMILY_LINEAR, 1, 0, t[OUT], t[IN], weights(b), t[BIAS], ACTIVATION_NONE)
+BENCH(linear_backward_data, FAMILY_LINEAR, 1, 0, t[IN], t[OUT], weights(b), false)
+BENCH(linear_backward_weights, FAMILY_LINEAR, 1, 0, t[GRADIENT], t[IN], t[OUT])
+
+/* Maps: X, Y, Z [n,h,w,c]; POOLED [n,c]; GAMMA .. RSTD [c]. Batch norm reads x, and backwards y and dy,
+ * twice: its statistics come first. */
+enum { X, Y, Z, POOLED, GAMMA, BETA, MEAN, VARIANCE, SUM, RSTD };
+
+BENCH(bias_forward, FAMILY_MAP, 2, 0, t[Y], t[X], t[BETA], ACTIVATION_RELU)
+BENCH(bias_backward, FAMILY_MAP, 1, 0, t[SUM], t[X])
+BENCH(batchnorm_train, FAMILY_MAP, 3, 0, t[Y], t[SUM], t[RSTD], t[MEAN], t[VARIANCE], t[X], t[GAMMA], t[BETA],
+      tensor_none(), ACTIVATION_RELU, 0.1f, 1e-5f)
+BENCH(batchnorm_infer, FAMILY_MAP, 2, 0, t[Y], t[X], t[GAMMA], t[BETA], t[MEAN], t[VARIANCE], tensor_none(),
+      ACTIVATION_RELU, 1e-5f)
+BENCH(batchnorm_backward, FAMILY_MAP, 7, 0, t[Z], tensor_none(), t[SUM], t[BETA], t[Z], t[Y], t[X], t[GAMMA],
+      t[MEAN], t[RSTD], ACTIVATION_RELU, false)
+BENCH(activation_forward, FAMILY_MAP, 2, 0, t[Y], t[X], ACTIVATION_RELU)
+BENCH(activation_backward, FAMILY_MAP, 3, 0, t[Z], t[X], t[Y], ACTIVATION_RELU, false)
+BENCH(add_forward, FAMILY_MAP, 3, 0, t[Z], t[X], t[Y], ACTIVATION_RELU)
+BENCH(scale, FAMILY_MAP, 2, 0, t[Y], t[X], 1.0f, false)
+BENCH(fill, FAMILY_MAP, 1, 0, t[Y], 0.0f)
+BENCH(pool_forward, FAMILY_MAP, 1, 0, t[POOLED], t[X], POOLING_MEAN)
+BENCH(pool_backward, FAMILY_MAP, 1, 0, t[Y], t[POOLED], t[POOLED], t[X], POOLING_MEAN, false)
+
+/* Rows: A .. E [n,c]; HALF [n,c/2]: two actions of c/2 atoms each; VALUE, DVALUE [n,1]; COLUMN, TARGET [n].
+ */
+enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION };
+
+static const struct policy_constants clipped = {SURROGATE_CLIP, 0.2f, 0.0f, 0.2f, 0.5f, 0.01f};
+
+BENCH(softmax_forward, FAMILY_ROWS, 2, 0, t[A], t[B], tensor_none())
+BENCH(softmax_backward, FAMILY_ROWS, 3, 0, t[A], t[B], t[C], false)
+BENCH(log_softmax_forward, FAMILY_ROWS, 2, 0, t[A], t[B], tensor_none())
+BENCH(log_softmax_backward, FAMILY_ROWS, 3, 0, t[A], t[B], t[C], false)
+BENCH(cross_entropy, FAMILY_ROWS, 3, 1, t[COLUMN], t[A], t[B], t[C], tensor_none(), tensor_none(), 1.0f)
+BENCH(squared_error, FAMILY_ROWS, 3, 1, t[COLUMN], t[A], t[B], t[C], tensor_none(), 1.0f)
+BENCH(policy_loss, FAMILY_ROWS, 2, 12, t[STATS5], t[A], t[DVALUE], t[B], t[VALUE], t[ACTION], t[COLUMN],
+      t[COLUMN], t[COLUMN], t[COLUMN], tensor_none(), (struct choices){1, {b->shape->c}}, clipped, 1.0f)
+BENCH(gaussian_policy_loss, FAMILY_ROWS, 5, 11, t[STATS5], t[A], t[B], t[DVALUE], t[C], t[D], t[VALUE], t[E],
+      t[COLUMN], t[COLUMN], t[COLUMN], t[COLUMN], clipped, 1.0f)
+BENCH(dueling_forward, FAMILY_ROWS, 2, 1, t[A], t[VALUE], t[B])
+BENCH(dueling_backward, FAMILY_ROWS, 2, 1, t[DVALUE], t[A], t[B], false, false)
+BENCH(q_target, FAMILY_ROWS, 1, 4, t[TARGET], t[COLUMN], t[COLUMN], t[A], t[B])
+BENCH(q_loss, FAMILY_ROWS, 1, 7, t[STATS3], t[A], t[B], t[ACTION], t[COLUMN], tensor_none(), 1.0f, 1.0f)
+BENCH(categorical_target, FAMILY_ROWS, 1.5, 2, t[HALF], t[COLUMN], t[COLUMN], t[A], tensor_none(), -10.0f,
+      10.0f)
+BENCH(categorical_loss, FAMILY_ROWS, 2, 4, t[STATS3], t[A], t[B], t[ACTION], t[HALF], tensor_none(), -10.0f,
+      10.0f, 1.0f)
+
+/* Weights: W, W2, W3 [n,c]; OUTPUT, ... [n]; INPUT [c]. */
+enum { W, W2, W3, OUTPUT, OUTPUT2, INPUT };
+
+BENCH(batchnorm_fold, FAMILY_WEIGHTS, 2, 6, t[W], t[OUTPUT2], t[W2], t[OUTPUT], t[OUTPUT], t[OUTPUT],
+      t[OUTPUT], t[OUTPUT], 1e-5f)
+BENCH(noisy_forward, FAMILY_WEIGHTS, 3, 1, t[W], t[W2], t[W3], t[OUTPUT], t[INPUT])
+BENCH(noisy_backward, FAMILY_WEIGHTS, 5, 1, t[W], t[W2], t[W3], t[OUTPUT], t[INPUT])
+
+/* Optimiser steps: P, M, V, G [n]. */
+enum { P, M, V, G, HYPER, SQUARES };
+
+BENCH(sum_squares, FAMILY_STEP, 1, 0, t[SQUARES], t[G])
+BENCH(clip_scale, FAMILY_STEP, 0, 0, t[HYPER], t[SQUARES], 1.0f)
+BENCH(sgd_step, FAMILY_STEP, 5, 0, t[P], t[M], t[G], t[HYPER])
+BENCH(adam_step, FAMILY_STEP, 7, 0, t[P], t[M], t[V], t[G], t[HYPER], false)
+BENCH(rmsprop_step, FAMILY_STEP, 7, 0, t[P], t[M], t[V], t[G], t[HYPER])
+
+const struct op_entry *const op_entries[] = {
+#define OP(name, parameters, names) &entry_##name,
+#include "tengen/ops.def"
+#undef OP
+    &entry_conv_forward_residual,
+};
+const int op_entry_count = sizeof op_entries / sizeof op_entries[0];
+
+/* ---- operands --------------------------------------------------------------------------------------------
+ */
+
+static void make(struct op_operands *b, enum dtype dtype, int rank, const int *dims) {
+    struct tensor t = tensor_make(NULL, dtype, rank, dims);
+    t.data = device_alloc(b->queue->device, tensor_bytes(t));
+    if (dtype != DTYPE_I32) b->queue->op->fill(b->queue, t, 0.01f); /* zeros may be cheaper than numbers */
+    b->t[b->count++] = t;
+}
+
+#define MAKE(b, dtype, ...)                                                                                  \
+    make(b, dtype, (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), (int[]){__VA_ARGS__})
+
+static void make_many(struct op_operands *b, int count, enum dtype dtype, int n) {
+    for (int i = 0; i < count; i++)
+        MAKE(b, dtype, n);
+}
+
+static double bytes(const struct op_operands *b, int first, int last) {
+    double sum = 0;
+    for (int i = first; i <= last; i++)
+        sum += (double)tensor_bytes(b->t[i]);
+    return sum;
+}
+
+static void make_conv(struct op_operands *b, const struct op_shape *s, enum dtype dtype) {
+    int oh = (s->h + 2 * s->pad - s->kernel) / s->stride + 1,
+        ow = (s->w + 2 * s->pad - s->kernel) / s->stride + 1;
+    MAKE(b, dtype, s->n, s->h, s->w, s->c);
+    MAKE(b, DTYPE_F32, s->o, s->kernel, s->kernel, s->c);
+    MAKE(b, DTYPE_F32, s->o);
+    MAKE(b, dtype, s->n, oh, ow, s->o);
+    MAKE(b, DTYPE_F32, s->o, s->kernel, s->kernel, s->c);
+    MAKE(b, dtype, s->n, oh, ow, s->o);
+    b->flops = 2.0 * s->n * oh * ow * (double)tensor_count(b->t[WEIGHTS]);
+    b->main = bytes(b, IN, OUT);
+    b->column = bytes(b, RESIDUAL, RESIDUAL);
+}
+
+static void make_linear(struct op_operands *b, const struct op_shape *s, enum dtype dtype) {
+    MAKE(b, dtype, s->n, s->c);
+    MAKE(b, DTYPE_F32, s->o, s->c);
+    MAKE(b, DTYPE_F32, s->o);
+    MAKE(b, dtype, s->n, s->o);
+    MAKE(b, DTYPE_F32, s->o, s->c);
+    b->flops = 2.0 * s->n * s->c * s->o;
+    b->main = bytes(b, IN, OUT);
+}
+
+static void make_map(struct op_operands *b, int n, const struct op_shape *s, enum dtype dtype) {
+    for (int i = X; i <= Z; i++)
+        MAKE(b, dtype, n, s->h, s->w, s->c);
+    MAKE(b, dtype, n, s->c);
+    make_many(b, RSTD - POOLED, DTYPE_F32, s->c);
+    b->main = bytes(b, X, X);
+}
+
+static void make_rows(struct op_operands *b, int n, int c) {
+    for (int i = A; i <= E; i++)
+        MAKE(b, DTYPE_F32, n, c);
+    MAKE(b, DTYPE_F32, n, c / 2);
+    MAKE(b, DTYPE_F32, n, 1);
+    MAKE(b, DTYPE_F32, n, 1);
+    make_many(b, 2, DTYPE_F32, n);
+    MAKE(b, DTYPE_F32, n, 3);
+    MAKE(b, DTYPE_F32, n, 5);
+    MAKE(b, DTYPE_I32, n);
+    b->main = bytes(b, A, A);
+}
+
+static void make_weights(struct op_operands *b, int n, int c) {
+    for (int i = W; i <= W3; i++)
+        MAKE(b, DTYPE_F32, n, c);
+    make_many(b, 2, DTYPE_F32, n);
+    MAKE(b, DTYPE_F32, c);
+    b->main = bytes(b, W, W);
+}
+
+static void make_step(struct op_operands *b, int n) {
+    make_many(b, 4, DTYPE_F32, n);
+    MAKE(b, DTYPE_F32, HYPER_COUNT);
+    MAKE(b, DTYPE_F32, 1);
+    b->main = bytes(b, P, P);
+}
+
+/* Rows of `row` elements that make four times the device's cache. */
+static int rows_beyond_cache(const struct device *d, size_t row, enum dtype dtype) {
+    return (int)(4 * d->cache / (row * dtype_size(dtype))) + 1;
+}
+
+void op_operands_make(struct op_operands *b, struct queue *q, const struct op_shape *s, enum dtype dtype) {
+    size_t row = s->family == FAMILY_MAP    ? (size_t)s->h * (size_t)s->w * (size_t)s->c
+                 : s->family == FAMILY_STEP ? 1
+                                            : (size_t)s->c;
+    int n = s->n ? s->n : rows_beyond_cache(q->device, row, s->family == FAMILY_MAP ? dtype : DTYPE_F32);
+    *b = (struct op_operands){.queue = q, .shape = s, .version = b->version + 1, .column = 4.0 * n};
+    switch (s->family) {
+    case FAMILY_CONV:
+        make_conv(b, s, dtype);
+        break;
+    case FAMILY_LINEAR:
+        make_linear(b, s, dtype);
+        break;
+    case FAMILY_MAP:
+        make_map(b, n, s, dtype);
+        break;
+    case FAMILY_ROWS:
+        make_rows(b, n, s->c);
+        break;
+    case FAMILY_WEIGHTS:
+        make_weights(b, n, s->c);
+        break;
+    case FAMILY_STEP:
+        make_step(b, n);
+        break;
+    }
+}
+
+void op_operands_free(struct op_operands *b) {
+    for (int i = 0; i < b->count; i++)
+        device_release(b->queue->device, b->t[i].data);
+    b->count = 0;
+}
