@@ -5,11 +5,20 @@
 
 #include "tengen/ops.h"
 
-enum family { FAMILY_CONV, FAMILY_LINEAR, FAMILY_MAP, FAMILY_ROWS, FAMILY_WEIGHTS, FAMILY_STEP };
+enum family {
+    FAMILY_CONV,
+    FAMILY_LINEAR,
+    FAMILY_PLANES,
+    FAMILY_MAP,
+    FAMILY_ROWS,
+    FAMILY_WEIGHTS,
+    FAMILY_STEP
+};
 
 /* A shape. n 0: as many samples (rows, outputs, values) as make the main operand four times the device's
  * cache. CONV     x [n,h,w,c]  w [o,kernel,kernel,c]      LINEAR   x [n,c]  w [o,c] MAP      [n,h,w,c],
- * channels [c]                 ROWS     [n,c], columns [n] WEIGHTS  [n,c], outputs [n] STEP     [n] */
+ * channels [c]                 ROWS     [n,c], columns [n] WEIGHTS  [n,c], outputs [n] STEP     [n]
+ * PLANES   [n,h,w,c] out of bits */
 struct op_shape {
     enum family family;
     const char *name;

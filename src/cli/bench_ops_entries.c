@@ -1,5 +1,7 @@
 #include "cli/bench_ops.h"
 
+#include "tengen/mem.h"
+
 /* ---- entries: BENCH(operation, family, main operands moved, columns moved, arguments)
  * ---------------------- */
 
@@ -37,6 +39,11 @@ BENCH(conv_backward_weights, FAMILY_CONV, 1, 0, t[GRADIENT], t[IN], t[OUT], geom
 BENCH(linear_forward, FAMILY_LINEAR, 1, 0, t[OUT], t[IN], weights(b), t[BIAS], ACTIVATION_NONE)
 BENCH(linear_backward_data, FAMILY_LINEAR, 1, 0, t[IN], t[OUT], weights(b), false)
 BENCH(linear_backward_weights, FAMILY_LINEAR, 1, 0, t[GRADIENT], t[IN], t[OUT])
+
+/* Positions: one symmetry, which turns the board by half. */
+enum { PLANES, BITS, SYMMETRY, SOURCE };
+
+BENCH(planes_forward, FAMILY_PLANES, 1, 0, t[PLANES], t[BITS], t[SYMMETRY], t[SOURCE])
 
 /* Maps: X, Y, Z [n,h,w,c]; POOLED [n,c]; GAMMA .. RSTD [c]. Batch norm reads x, and backwards y and dy,
  * twice: its statistics come first. */
@@ -114,7 +121,8 @@ const int op_entry_count = sizeof op_entries / sizeof op_entries[0];
 static void make(struct op_operands *b, enum dtype dtype, int rank, const int *dims) {
     struct tensor t = tensor_make(NULL, dtype, rank, dims);
     t.data = device_alloc(b->queue->device, tensor_bytes(t));
-    if (dtype != DTYPE_I32) b->queue->op->fill(b->queue, t, 0.01f); /* zeros may be cheaper than numbers */
+    if (dtype == DTYPE_F32 || dtype == DTYPE_BF16)
+        b->queue->op->fill(b->queue, t, 0.01f); /* zeros may be cheaper than numbers */
     b->t[b->count++] = t;
 }
 
@@ -155,6 +163,20 @@ static void make_linear(struct op_operands *b, const struct op_shape *s, enum dt
     MAKE(b, DTYPE_F32, s->o, s->c);
     b->flops = 2.0 * s->n * s->c * s->o;
     b->main = bytes(b, IN, OUT);
+}
+
+static void make_planes(struct op_operands *b, int n, const struct op_shape *s, enum dtype dtype) {
+    const int points = s->h * s->w;
+    MAKE(b, dtype, n, s->h, s->w, s->c);
+    MAKE(b, DTYPE_U8, n, (points * s->c + 31) / 32 * 4);
+    MAKE(b, DTYPE_I32, n);
+    MAKE(b, DTYPE_I32, 1, points);
+    int32_t *source = MEM_NEW(int32_t, points);
+    for (int p = 0; p < points; p++)
+        source[p] = points - 1 - p;
+    queue_upload(b->queue, b->t[SOURCE], source);
+    mem_free(source);
+    b->main = bytes(b, PLANES, SOURCE);
 }
 
 static void make_map(struct op_operands *b, int n, const struct op_shape *s, enum dtype dtype) {
@@ -199,10 +221,11 @@ static int rows_beyond_cache(const struct device *d, size_t row, enum dtype dtyp
 }
 
 void op_operands_make(struct op_operands *b, struct queue *q, const struct op_shape *s, enum dtype dtype) {
-    size_t row = s->family == FAMILY_MAP    ? (size_t)s->h * (size_t)s->w * (size_t)s->c
+    const bool images = s->family == FAMILY_MAP || s->family == FAMILY_PLANES;
+    size_t row = images                     ? (size_t)s->h * (size_t)s->w * (size_t)s->c
                  : s->family == FAMILY_STEP ? 1
                                             : (size_t)s->c;
-    int n = s->n ? s->n : rows_beyond_cache(q->device, row, s->family == FAMILY_MAP ? dtype : DTYPE_F32);
+    int n = s->n ? s->n : rows_beyond_cache(q->device, row, images ? dtype : DTYPE_F32);
     *b = (struct op_operands){.queue = q, .shape = s, .version = b->version + 1, .column = 4.0 * n};
     switch (s->family) {
     case FAMILY_CONV:
@@ -210,6 +233,9 @@ void op_operands_make(struct op_operands *b, struct queue *q, const struct op_sh
         break;
     case FAMILY_LINEAR:
         make_linear(b, s, dtype);
+        break;
+    case FAMILY_PLANES:
+        make_planes(b, n, s, dtype);
         break;
     case FAMILY_MAP:
         make_map(b, n, s, dtype);

@@ -186,6 +186,30 @@ static inline void check_pool_backward(struct tensor dx, struct tensor dy, struc
     check_activation(op, dx, x);
 }
 
+/* ---- positions of games -----------------------------------------------------------------------------------
+ */
+
+/* Rows of bits are read in words, and elements of y are counted in 32 bits. */
+static inline void check_planes(struct tensor y, struct tensor bits, struct tensor symmetry,
+                                struct tensor source) {
+    const char *op = "planes_forward";
+    char yt[64], bt[64], st[64];
+    check_rank(op, y, 4);
+    check_rank(op, bits, 2);
+    check_rank(op, source, 2);
+    check_activation(op, y, y);
+    check_dtype(op, bits, DTYPE_U8);
+    check_dtype(op, symmetry, DTYPE_I32);
+    check_dtype(op, source, DTYPE_I32);
+    check_vector(op, symmetry, y.dims[0], y);
+    const size_t points = (size_t)y.dims[1] * (size_t)y.dims[2], row = points * (size_t)y.dims[3];
+    ENSURE(bits.dims[0] == y.dims[0] && (size_t)bits.dims[1] * 8 >= row && bits.dims[1] % 4 == 0 &&
+               (uintptr_t)bits.data % 4 == 0 && (size_t)source.dims[1] == points &&
+               tensor_count(y) <= UINT32_MAX,
+           "%s: %s does not go with %s, in whole words, and %s", op, tensor_text(y, yt, sizeof yt),
+           tensor_text(bits, bt, sizeof bt), tensor_text(source, st, sizeof st));
+}
+
 /* ---- softmax and losses -----------------------------------------------------------------------------------
  */
 

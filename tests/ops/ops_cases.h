@@ -7,6 +7,7 @@
 #include "check_elementwise.h"
 #include "check_loss.h"
 #include "check_optimiser.h"
+#include "check_planes.h"
 #include "check_policy.h"
 #include "check_value.h"
 #include "harness.h"
