@@ -31,11 +31,15 @@ struct game {
     const char *name;
     struct game_config config;
     int height, width; /* of the board */
-    int planes;        /* of the encoding: NHWC, [height, width, planes] */
+    int planes;        /* of the encoding, each 0 or 1 at every point */
     int actions;       /* Go: size^2 + 1, the last is pass; row by row from the top, columns from A */
     int max_moves;     /* no game is longer */
     int symmetries;    /* 8 for Go, 2 for Connect Four; symmetry 0 is the identity */
     size_t position_bytes;
+    size_t encoded_bytes; /* of an encoding: a bit a point and plane, in whole 32-bit words */
+    /* [symmetries, height * width] Where a point's planes come from: under symmetry s point p shows what the
+     * encoding has at source[s][p]. What planes_forward (ops.def) takes. */
+    int32_t *source;
 
     void (*start)(const struct game *g, void *position);
     void (*copy)(const struct game *g, void *to, const void *from); /* copies only the part in use */
@@ -51,11 +55,13 @@ struct game {
     float (*result)(const struct game *g, const void *position);
     /* Points by which player 0 wins (Go: area less komi); other games: the result. */
     float (*score)(const struct game *g, const void *position);
-    /* The planes the network sees, relative to the player to move, under a symmetry: [height, width, planes].
-     */
-    void (*encode)(const struct game *g, const void *position, int symmetry, float *planes);
-    /* Where an action goes under a symmetry: encode(s) shows at action_map(s, a) what encode(0) shows at a.
-     */
+    /* The planes the network sees, relative to the player to move: plane c of point p is bit p * planes + c,
+     * the lowest of a byte first; what is left of encoded_bytes is 0. Devices make numbers of them, under a
+     * symmetry. What is no yes or no becomes several planes: one for each value (AlphaGo's 48 are such), or
+     * one for each threshold it reaches. */
+    void (*encode)(const struct game *g, const void *position, uint8_t *bits);
+    /* Where an action goes under a symmetry: planes show under s at action_map(s, a) what they show at a
+     * under none. */
     const int16_t *(*action_map)(const struct game *g, int symmetry);
     /* A number that is equal for positions with equal futures (as far as search cares): board, player, ko
      * state. */
@@ -76,6 +82,17 @@ void game_free(struct game *g);
 /* Registered games, for help and for tests that hold for all of them. */
 int game_count(void);
 const char *game_name_at(int i);
+
+/* Encoded positions for a network, each to be seen under a symmetry of its own. Owns nothing. */
+struct game_batch {
+    uint8_t *bits;     /* [n, encoded_bytes] */
+    int32_t *symmetry; /* [n] */
+};
+
+/* The batch from position i on. */
+static inline struct game_batch game_batch_from(const struct game *g, struct game_batch batch, int i) {
+    return (struct game_batch){batch.bits + (size_t)i * g->encoded_bytes, batch.symmetry + i};
+}
 
 /* A position on the heap. */
 void *position_create(const struct game *g);

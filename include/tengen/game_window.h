@@ -37,10 +37,11 @@ void window_add(struct game_window *w, struct game_record *record, int limit);
  * empty. */
 struct window_sample window_draw(struct game_window *w, struct rng *rng, bool symmetries);
 
-/* Planes [height, width, planes], policy target [actions] and value target for the player to move: the game's
- * result, mixed with the root value of the search by `search_share`. scratch: a position of the game. */
+/* The position and its symmetry into out [1], policy target [actions] and value target for the player to
+ * move: the game's result, mixed with the root value of the search by `search_share`. scratch: a position of
+ * the game. */
 void window_encode(const struct game_window *w, const struct window_sample *s, float search_share,
-                   void *scratch, float *planes, float *policy, float *value);
+                   void *scratch, struct game_batch out, float *policy, float *value);
 
 /* The whole window as bytes (mem_free), and back: STATUS_FORMAT if they are not of this game. */
 void window_save(const struct game_window *w, void **data, size_t *size);

@@ -6,10 +6,11 @@
 #include "tengen/net.h"
 #include "tengen/search.h"
 
-/* The net has an "observation" input and outputs "policy" and "value". threads: of each lane's queue (1: it
- * runs in its caller; 0: all of the device's, for a single lane). */
-enum status net_evaluator_create(struct net *net, struct device *device, int lanes, int threads, int batch,
-                                 enum precision precision, struct evaluator **out) MUST_USE;
+/* The net has an "observation" input of the game's planes and outputs "policy" and "value". threads: of each
+ * lane's queue (1: it runs in its caller; 0: all of the device's, for a single lane). */
+enum status net_evaluator_create(const struct game *g, struct net *net, struct device *device, int lanes,
+                                 int threads, int batch, enum precision precision,
+                                 struct evaluator **out) MUST_USE;
 void net_evaluator_free(struct evaluator *e);
 
 /* A net rebuilt from a weights file or checkpoint (its [game] and [net] sections and its /net group), with

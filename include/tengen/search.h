@@ -52,12 +52,13 @@ const void *search_root(const struct search *s); /* the root's position */
  * evaluation does not: 0 simulations evaluate the root and nothing else. A proved root is complete at once.
  */
 void search_begin(struct search *s, int simulations, bool noise, struct rng *rng);
-/* Selects up to `max` leaves that need the network and writes each one's planes at planes + i * stride
- * (floats). Terminal and proved leaves are backed up inside. Returns how many; 0 when the thinking is
+/* Selects up to `max` leaves that need the network and encodes each one, with the symmetry to see it under,
+ * into out [max]. Terminal and proved leaves are backed up inside. Returns how many; 0 when the thinking is
  * complete (or nothing can be selected until pending leaves have returned, if any are pending). */
-int search_select(struct search *s, int max, float *planes, size_t stride);
+int search_select(struct search *s, int max, struct game_batch out);
 /* Hands back evaluations of the leaves of the last search_select, in order: logits [i, actions] at logits + i
- * * logit_stride, in the symmetric frame the planes were in; value in [-1, 1] for the player to move there.
+ * * logit_stride, in the frame of the symmetry they were seen under; value in [-1, 1] for the player to move
+ * there.
  */
 void search_update(struct search *s, const float *logits, size_t logit_stride, const float *values);
 bool search_done(const struct search *s);
@@ -90,13 +91,13 @@ size_t search_memory(const struct search *s); /* bytes held */
 bool search_full(const struct search *s);
 
 /* ---- evaluators: how search gets network outputs without knowing one ---- */
-/* n positions' planes were written into planes(); evaluate() fills logits [n, actions] and values [n]. `lane`
+/* n positions were written into input(); evaluate() fills logits [n, actions] and values [n]. `lane`
  * tells apart callers that evaluate at the same time (self-play groups); one lane is used by one thread at a
  * time. */
 struct evaluator {
     void *context;
-    int lanes, batch;                          /* largest n a call */
-    float *(*planes)(void *context, int lane); /* [batch, height, width, planes], stays valid */
+    int lanes, batch;                                    /* largest n a call */
+    struct game_batch (*input)(void *context, int lane); /* [batch], stays valid */
     void (*evaluate)(void *context, int lane, int n, const float **logits, const float **values);
 };
 

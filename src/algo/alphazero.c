@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "tengen/algo.h"
+#include "tengen/board_input.h"
 #include "tengen/file.h"
 #include "tengen/game_window.h"
 #include "tengen/log.h"
@@ -75,7 +76,8 @@ struct alphazero {
 
     /* one learning batch: host staging [batch, ...], device targets; losses of LOSS_STEPS batches */
     struct window_sample *samples;
-    float *planes, *policy, *value, *losses;
+    struct board_input input;
+    float *policy, *value, *losses;
     struct tensor device_policy, device_value, policy_losses, value_losses;
     uint8_t *scratch; /* a position for each worker */
     struct selfplay_stats before;
@@ -103,11 +105,10 @@ static struct model_shape net_shape(const struct game *g) {
 }
 
 static void alphazero_open_batch(struct alphazero *a, struct run *run) {
-    size_t batch = (size_t)a->config.batch,
-           board = (size_t)(a->game->height * a->game->width * a->game->planes);
+    size_t batch = (size_t)a->config.batch;
     int n = a->config.batch, actions = a->game->actions;
     a->samples = MEM_NEW(struct window_sample, batch);
-    a->planes = MEM_NEW(float, batch *board);
+    board_input_init(&a->input, a->game, run->queue, n);
     a->policy = MEM_NEW(float, batch *(size_t)actions);
     a->value = MEM_NEW(float, batch);
     a->losses = MEM_NEW(float, LOSS_STEPS *batch);
@@ -137,7 +138,7 @@ static enum status alphazero_open(void *self, struct run *run) {
     }
     TRY(plan_create(a->net, run->queue, PLAN_TRAIN, run->precision, a->config.batch, &a->plan));
     TRY(optimiser_create(a->net, run->queue, &a->optimiser_config, &a->optimiser));
-    TRY(net_evaluator_create(a->actor, run->device, s->games / s->group, 1,
+    TRY(net_evaluator_create(a->game, a->actor, run->device, s->games / s->group, 1,
                              s->group * a->search_config.leaves, run->precision, &a->evaluator));
     TRY(selfplay_create(a->game, s, &a->search_config, a->evaluator, run->pool, (uint64_t)run->config.seed,
                         &a->selfplay));
@@ -188,14 +189,13 @@ static enum status write_sample_game(struct alphazero *a, const struct run *run,
 static void encode_slice(void *context, int slice) {
     struct alphazero *a = context;
     const struct game *g = a->game;
-    size_t board = (size_t)(g->height * g->width * g->planes);
     void *scratch = a->scratch + (size_t)pool_worker() * g->position_bytes;
     PHASE("encode");
     int end = (slice + 1) * ENCODE_SLICE;
     if (end > a->config.batch) end = a->config.batch;
     for (int i = slice * ENCODE_SLICE; i < end; i++)
         window_encode(&a->window, &a->samples[i], a->config.search_value, scratch,
-                      a->planes + (size_t)i * board, a->policy + (size_t)i * (size_t)g->actions,
+                      game_batch_from(g, a->input.batch, i), a->policy + (size_t)i * (size_t)g->actions,
                       &a->value[i]);
 }
 
@@ -218,7 +218,7 @@ static void learn_step(struct alphazero *a, struct run *run, int row) {
     int n = a->config.batch;
     draw_samples(a);
     pool_run(run->pool, (n + ENCODE_SLICE - 1) / ENCODE_SLICE, encode_slice, a);
-    queue_upload(q, plan_input(a->plan, "observation"), a->planes);
+    board_input_run(&a->input, q, plan_input(a->plan, "observation"), n);
     queue_upload(q, a->device_policy, a->policy);
     queue_upload(q, a->device_value, a->value);
     plan_forward(a->plan, n);
@@ -497,6 +497,7 @@ static void alphazero_close(void *self) {
     if (a->actor != a->net) net_free(a->actor);
     net_free(a->net);
     window_free(&a->window);
+    board_input_free(&a->input);
     if (d && a->scratch) {
         device_release(d, a->device_policy.data);
         device_release(d, a->device_value.data);
@@ -504,7 +505,6 @@ static void alphazero_close(void *self) {
         device_release(d, a->value_losses.data);
     }
     mem_free(a->samples);
-    mem_free(a->planes);
     mem_free(a->policy);
     mem_free(a->value);
     mem_free(a->losses);

@@ -10,7 +10,7 @@
 #include "tengen/mem.h"
 #include "tengen/playout.h"
 
-enum { GAMES_RECORDED = 8, REPEATS_MIN = 3, PLANE_FLOATS_MAX = 625 * 32 };
+enum { GAMES_RECORDED = 8, REPEATS_MIN = 3, ENCODED_BYTES_MAX = 625 * 4 };
 
 static double processor_seconds(void) {
     struct timespec now;
@@ -67,7 +67,7 @@ struct engine {
     char *position; /* [positions] of recorded games, then one to work on */
     int *action;    /* [positions] played there; -1 where a game ended */
     int positions, games;
-    float planes[PLANE_FLOATS_MAX];
+    uint8_t bits[ENCODED_BYTES_MAX];
     long sum; /* of results, so that no work is left out */
 };
 
@@ -144,7 +144,7 @@ static void run_legal(void *context) {
 static void run_encode(void *context) {
     struct engine *b = context;
     for (int i = 0; i < b->positions; i++)
-        b->g->encode(b->g, position_at(b, i), i & 7, b->planes);
+        b->g->encode(b->g, position_at(b, i), b->bits);
 }
 
 static void run_copy(void *context) {

@@ -45,7 +45,7 @@ static enum status with_network(const struct report *report, const struct selfpl
     config.moves = 2; /* short rounds: the clock is looked at between them */
     search.simulations = config.fast_simulations = (int)b->simulations;
     struct evaluator *e;
-    TRY(net_evaluator_create(net, device, config.games / config.group, 1, config.group, b->precision, &e));
+    TRY(net_evaluator_create(g, net, device, config.games / config.group, 1, config.group, b->precision, &e));
     struct pool *pool = pool_create((int)b->threads);
     struct selfplay *s = NULL;
     enum status status = selfplay_create(g, &config, &search, e, pool, 1, &s);

@@ -74,13 +74,14 @@ struct window_sample window_draw(struct game_window *w, struct rng *rng, bool sy
 }
 
 void window_encode(const struct game_window *w, const struct window_sample *s, float search_share,
-                   void *scratch, float *planes, float *policy, float *value) {
+                   void *scratch, struct game_batch out, float *policy, float *value) {
     const struct game *g = w->game;
     const struct game_record *r = s->record;
     g->start(g, scratch);
     for (int m = 0; m < s->move; m++)
         g->play(g, scratch, r->actions[m]);
-    g->encode(g, scratch, s->symmetry, planes);
+    g->encode(g, scratch, out.bits);
+    *out.symmetry = s->symmetry;
     const int16_t *map = g->action_map(g, s->symmetry);
     const uint16_t *shares = r->policies + (size_t)s->policy * (size_t)g->actions;
     float sum = 0;

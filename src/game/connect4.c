@@ -88,19 +88,21 @@ static float c4_result(const struct game *g, const void *position) {
 }
 
 /* Own stones, the opponent's, ones; row 0 is the top one. */
-static void c4_encode(const struct game *g, const void *position, int symmetry, float *planes) {
+static void c4_encode(const struct game *g, const void *position, uint8_t *bits) {
     (void)g;
     const struct position *p = position;
-    uint64_t own = p->stones[p->moves & 1], other = p->stones[~p->moves & 1];
+    uint64_t own = p->stones[p->moves & 1], other = p->stones[~p->moves & 1], words[2] = {0};
     for (int row = 0; row < HEIGHT; row++) {
+        uint64_t line = 0;
         for (int column = 0; column < WIDTH; column++) {
-            int from = symmetry ? WIDTH - 1 - column : column;
-            int bit = from * STRIDE + HEIGHT - 1 - row;
-            *planes++ = (float)(own >> bit & 1);
-            *planes++ = (float)(other >> bit & 1);
-            *planes++ = 1.0f;
+            int bit = column * STRIDE + HEIGHT - 1 - row;
+            line |= ((own >> bit & 1) | (other >> bit & 1) << 1 | 4) << (column * PLANES);
         }
+        int at = row * WIDTH * PLANES;
+        words[at / 64] |= line << at % 64;
+        if (at % 64 + WIDTH * PLANES > 64) words[at / 64 + 1] |= line >> (64 - at % 64);
     }
+    memcpy(bits, words, sizeof words);
 }
 
 static const int16_t *c4_action_map(const struct game *g, int symmetry) {

@@ -44,6 +44,16 @@ static enum status unknown_game(const char *name) {
     return status_fail(STATUS_USAGE, "no game named \"%s\"; there are: %s", name, list);
 }
 
+/* A symmetry moves the point source[s][p] to p. */
+static void make_encoding(struct game *g) {
+    const int points = g->height * g->width;
+    g->encoded_bytes = ((size_t)(points * g->planes) + 31) / 32 * 4;
+    g->source = MEM_NEW(int32_t, g->symmetries * points);
+    for (int s = 0; s < g->symmetries; s++)
+        for (int p = 0; p < points; p++)
+            g->source[s * points + game_symmetry_point(s, g->height, g->width, p)] = p;
+}
+
 enum status game_create(const struct game_config *config, struct game **out) {
     *out = NULL;
     for (int i = 0; i < GAMES; i++) {
@@ -56,6 +66,7 @@ enum status game_create(const struct game_config *config, struct game **out) {
             game_free(g);
             return status;
         }
+        make_encoding(g);
         *out = g;
         return STATUS_OK;
     }
@@ -65,6 +76,7 @@ enum status game_create(const struct game_config *config, struct game **out) {
 void game_free(struct game *g) {
     if (!g) return;
     mem_free(g->tables);
+    mem_free(g->source);
     mem_free(g);
 }
 

@@ -1,9 +1,12 @@
 /* What game.c and the games share. game_init_NAME fills the table of a zeroed struct game whose config is set
- * and checked against its ranges; `tables`, if any, is one mem_alloc that game_free releases. */
+ * and checked against its ranges; `tables`, if any, is one mem_alloc that game_free releases. What
+ * game_create makes of the rest, encoded_bytes and source, init leaves alone. */
 #ifndef GAME_GAMES_H
 #define GAME_GAMES_H
 
 #include "tengen/game.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "encoders copy words of bits as bytes");
 
 #define GAME(name) enum status game_init_##name(struct game *g) MUST_USE;
 #include "game/games.def"

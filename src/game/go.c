@@ -36,31 +36,33 @@ static float result(const struct game *g, const void *position) {
     return points > 0 ? 1.0f : points < 0 ? -1.0f : 0.0f;
 }
 
-/* Sixteen bits into sixteen floats, the lowest first; as vectors, since compilers that are left to choose
- * prefer to scatter over points. */
-static inline void spread_bits(uint32_t bits, float *out) {
-    typedef uint32_t words __attribute__((vector_size(64)));
-    typedef float floats __attribute__((vector_size(64)));
-    const words shift = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    floats f = __builtin_convertvector((bits >> shift) & 1, floats);
-    memcpy(out, &f, sizeof f);
+enum { PACKED_POINTS = 8, PACKED_BYTES = 17 }; /* so many points' planes fill so many bytes */
+
+/* The planes of `count` points, at most PACKED_POINTS, whose `past` the network is shown with pairs of bits
+ * swapped where white is to move. */
+static inline void pack_points(uint8_t *to, const uint16_t *past, int count, int white) {
+    uint64_t v[PACKED_POINTS] = {0};
+    for (int k = 0; k < count; k++)
+        v[k] = (past[k] & 0x5555u) << white | (past[k] & 0xaaaau) >> white | (uint64_t)!white << 16;
+    uint64_t low = v[0] | v[1] << 17 | v[2] << 34 | v[3] << 51;
+    uint64_t high = v[3] >> 13 | v[4] << 4 | v[5] << 21 | v[6] << 38 | v[7] << 55;
+    memcpy(to, &low, 8);
+    memcpy(to + 8, &high, 8);
+    to[16] = (uint8_t)(v[7] >> 9);
 }
 
 /* The 17 planes of AlphaGo Zero: own and opponent stones of the last eight boards, newest first, then 1 where
- * black is to move. `past` holds them point by point, black before white, so that white to move swaps pairs
- * of bits. */
-static void encode(const struct game *g, const void *position, int symmetry, float *planes) {
+ * black is to move. `past` holds them point by point, black before white. */
+static void encode(const struct game *g, const void *position, uint8_t *bits) {
     const struct go_tables *t = g->tables;
     const struct go_position *p = position;
     const uint16_t *past = go_past(t, p);
-    const int16_t *inverse = t->inverse[symmetry];
-    int points = t->points, swap = p->to_play; /* by how much pairs move: 1 or 0 */
-    float black = p->to_play ? 0.0f : 1.0f;
-    for (int i = 0; i < points; i++, planes += PLANES) {
-        uint32_t bits = past[inverse[i]];
-        spread_bits((bits & 0x5555) << swap | (bits & 0xaaaa) >> swap, planes);
-        planes[PLANES - 1] = black;
-    }
+    const int whole = t->points / PACKED_POINTS, white = p->to_play;
+    uint8_t rest[2 * PACKED_BYTES] = {0};
+    for (int i = 0; i < whole; i++)
+        pack_points(bits + i * PACKED_BYTES, past + i * PACKED_POINTS, PACKED_POINTS, white);
+    pack_points(rest, past + whole * PACKED_POINTS, t->points % PACKED_POINTS, white);
+    memcpy(bits + whole * PACKED_BYTES, rest, g->encoded_bytes - (size_t)(whole * PACKED_BYTES));
 }
 
 static const int16_t *action_map(const struct game *g, int symmetry) {
@@ -96,12 +98,9 @@ static void make_neighbours(struct go_tables *t) {
 
 static void make_symmetries(struct go_tables *t) {
     for (int s = 0; s < GAME_SYMMETRIES_MAX; s++) {
-        for (int i = 0; i < t->points; i++) {
-            int to = game_symmetry_point(s, t->size, t->size, i);
-            t->map[s][i] = (int16_t)to;
-            t->inverse[s][to] = (int16_t)i;
-        }
-        t->map[s][t->points] = t->inverse[s][t->points] = (int16_t)t->points;
+        for (int i = 0; i < t->points; i++)
+            t->map[s][i] = (int16_t)game_symmetry_point(s, t->size, t->size, i);
+        t->map[s][t->points] = (int16_t)t->points;
     }
 }
 

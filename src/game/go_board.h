@@ -41,8 +41,7 @@ struct go_tables {
     uint64_t zobrist_ko[GO_POINTS_MAX];
     uint64_t white_to_play, one_pass;
     uint64_t not_first_column[GO_WORDS_MAX], not_last_column[GO_WORDS_MAX];
-    int16_t map[GAME_SYMMETRIES_MAX][GO_POINTS_MAX + 1];     /* where a point goes; pass stays */
-    int16_t inverse[GAME_SYMMETRIES_MAX][GO_POINTS_MAX + 1]; /* where it comes from */
+    int16_t map[GAME_SYMMETRIES_MAX][GO_POINTS_MAX + 1]; /* where a point goes; pass stays */
 };
 
 struct go_position {

@@ -77,16 +77,14 @@ static float ttt_result(const struct game *g, const void *position) {
 }
 
 /* Own stones, the opponent's, ones. */
-static void ttt_encode(const struct game *g, const void *position, int symmetry, float *planes) {
+static void ttt_encode(const struct game *g, const void *position, uint8_t *bits) {
+    (void)g;
     const struct position *p = position;
-    const struct tables *t = g->tables;
     unsigned own = p->stones[p->moves & 1], other = p->stones[~p->moves & 1];
-    for (int a = 0; a < SQUARES; a++) {
-        float *out = planes + t->map[symmetry][a] * PLANES;
-        out[0] = (float)(own >> a & 1);
-        out[1] = (float)(other >> a & 1);
-        out[2] = 1.0f;
-    }
+    uint32_t all = 0;
+    for (int a = 0; a < SQUARES; a++)
+        all |= ((own >> a & 1) | (other >> a & 1) << 1 | 4u) << (a * PLANES);
+    memcpy(bits, &all, sizeof all);
 }
 
 static const int16_t *ttt_action_map(const struct game *g, int symmetry) {

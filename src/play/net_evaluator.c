@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "tengen/board_input.h"
 #include "tengen/checkpoint.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
@@ -11,8 +12,9 @@
 struct evaluator_lane {
     struct queue *queue;
     struct plan *plan;
-    struct tensor input, policy, value;
-    float *host_input, *host_policy, *host_value; /* staging where the device's memory is not the host's */
+    struct board_input input;
+    struct tensor planes, policy, value;
+    float *host_policy, *host_value; /* staging where the device's memory is not the host's */
 };
 
 struct net_evaluator {
@@ -21,17 +23,16 @@ struct net_evaluator {
     struct evaluator_lane *lanes;
 };
 
-static float *lane_planes(void *context, int lane) {
-    struct net_evaluator *e = context;
-    struct evaluator_lane *l = &e->lanes[lane];
-    return e->staged ? l->host_input : l->input.data;
+static struct game_batch lane_input(void *context, int lane) {
+    const struct net_evaluator *e = context;
+    return e->lanes[lane].input.batch;
 }
 
 static void lane_evaluate(void *context, int lane, int n, const float **logits, const float **values) {
     struct net_evaluator *e = context;
     struct evaluator_lane *l = &e->lanes[lane];
     PHASE("evaluate");
-    if (e->staged) queue_upload(l->queue, tensor_head(l->input, n), l->host_input);
+    board_input_run(&l->input, l->queue, l->planes, n);
     plan_forward(l->plan, n);
     if (e->staged) {
         queue_download(l->queue, l->host_policy, tensor_head(l->policy, n));
@@ -41,32 +42,32 @@ static void lane_evaluate(void *context, int lane, int n, const float **logits, 
     *values = e->staged ? l->host_value : l->value.data;
 }
 
-static enum status lane_open(struct net_evaluator *e, struct evaluator_lane *l, struct net *net,
-                             struct device *device, int threads, enum precision precision) {
+static enum status lane_open(struct net_evaluator *e, struct evaluator_lane *l, const struct game *g,
+                             struct net *net, struct device *device, int threads, enum precision precision) {
     TRY(queue_open(device, threads, &l->queue));
     l->queue->label = "acting";
     TRY(plan_create(net, l->queue, PLAN_INFER, precision, e->base.batch, &l->plan));
-    l->input = plan_input(l->plan, "observation");
+    board_input_init(&l->input, g, l->queue, e->base.batch);
+    l->planes = plan_input(l->plan, "observation");
     l->policy = plan_output(l->plan, "policy");
     l->value = plan_output(l->plan, "value");
     if (e->staged) {
-        l->host_input = mem_alloc(tensor_bytes(l->input), 1);
         l->host_policy = mem_alloc(tensor_bytes(l->policy), 1);
         l->host_value = mem_alloc(tensor_bytes(l->value), 1);
     }
     return STATUS_OK;
 }
 
-enum status net_evaluator_create(struct net *net, struct device *device, int lanes, int threads, int batch,
-                                 enum precision precision, struct evaluator **out) {
+enum status net_evaluator_create(const struct game *g, struct net *net, struct device *device, int lanes,
+                                 int threads, int batch, enum precision precision, struct evaluator **out) {
     TRY(net_require_output(net, "policy"));
     TRY(net_require_output(net, "value"));
     struct net_evaluator *e = MEM_NEW(struct net_evaluator, 1);
     e->staged = device->kind != DEVICE_CPU;
     e->lanes = MEM_NEW(struct evaluator_lane, lanes);
-    e->base = (struct evaluator){e, lanes, batch, lane_planes, lane_evaluate};
+    e->base = (struct evaluator){e, lanes, batch, lane_input, lane_evaluate};
     for (int i = 0; i < lanes; i++) {
-        enum status s = lane_open(e, &e->lanes[i], net, device, threads, precision);
+        enum status s = lane_open(e, &e->lanes[i], g, net, device, threads, precision);
         if (s != STATUS_OK) {
             net_evaluator_free(&e->base);
             return s;
@@ -82,7 +83,7 @@ void net_evaluator_free(struct evaluator *base) {
     for (int i = 0; i < e->base.lanes; i++) {
         plan_free(e->lanes[i].plan);
         queue_close(e->lanes[i].queue);
-        mem_free(e->lanes[i].host_input);
+        board_input_free(&e->lanes[i].input);
         mem_free(e->lanes[i].host_policy);
         mem_free(e->lanes[i].host_value);
     }

@@ -12,7 +12,8 @@ enum status thinker_init(struct thinker *t, const struct game *g, struct net *ne
     *t = (struct thinker){.game = g, .options = *options, .uniform = net == NULL};
     int batch = options->search.leaves > 1 ? options->search.leaves : 1;
     if (net)
-        TRY(net_evaluator_create(net, device, 1, options->threads, batch, options->precision, &t->evaluator));
+        TRY(net_evaluator_create(g, net, device, 1, options->threads, batch, options->precision,
+                                 &t->evaluator));
     else
         t->evaluator = evaluator_uniform(g, 1, batch);
     if (tree || options->simulations > 0) t->search = search_create(g, &options->search);
@@ -72,7 +73,9 @@ float thinker_evaluate(struct thinker *t, const void *position, float *probabili
     const struct game *g = t->game;
     struct evaluator *e = t->evaluator;
     const float *logits, *values;
-    g->encode(g, position, 0, e->planes(e->context, 0));
+    struct game_batch input = e->input(e->context, 0);
+    g->encode(g, position, input.bits);
+    *input.symmetry = 0;
     e->evaluate(e->context, 0, 1, &logits, &values);
     ENSURE(g->legal(g, position, t->legal) > 0, "nothing to evaluate: the game has ended");
     float most = -INFINITY, sum = 0;

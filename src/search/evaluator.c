@@ -4,14 +4,14 @@
 
 struct uniform {
     struct evaluator base; /* first: callers hold a pointer to it */
-    size_t lane_floats;
-    float *planes;          /* [lanes, batch, height, width, planes] */
-    float *logits, *values; /* [batch, actions], [batch]: zeros, read by every lane */
+    const struct game *game;
+    struct game_batch input; /* [lanes, batch] */
+    float *logits, *values;  /* [batch, actions], [batch]: zeros, read by every lane */
 };
 
-static float *uniform_planes(void *context, int lane) {
+static struct game_batch uniform_input(void *context, int lane) {
     struct uniform *u = context;
-    return u->planes + (size_t)lane * u->lane_floats;
+    return game_batch_from(u->game, u->input, lane * u->base.batch);
 }
 
 static void uniform_evaluate(void *context, int lane, int n, const float **logits, const float **values) {
@@ -23,9 +23,10 @@ static void uniform_evaluate(void *context, int lane, int n, const float **logit
 
 struct evaluator *evaluator_uniform(const struct game *g, int lanes, int batch) {
     struct uniform *u = MEM_NEW(struct uniform, 1);
-    u->base = (struct evaluator){u, lanes, batch, uniform_planes, uniform_evaluate};
-    u->lane_floats = (size_t)batch * (size_t)(g->height * g->width * g->planes);
-    u->planes = mem_alloc((size_t)lanes * u->lane_floats, sizeof(float));
+    u->base = (struct evaluator){u, lanes, batch, uniform_input, uniform_evaluate};
+    u->game = g;
+    u->input.bits = mem_alloc((size_t)lanes * (size_t)batch, g->encoded_bytes);
+    u->input.symmetry = MEM_NEW(int32_t, lanes * batch);
     u->logits = mem_alloc((size_t)batch * (size_t)g->actions, sizeof(float));
     u->values = MEM_NEW(float, batch);
     return &u->base;
@@ -34,7 +35,8 @@ struct evaluator *evaluator_uniform(const struct game *g, int lanes, int batch) 
 void evaluator_free_uniform(struct evaluator *e) {
     if (!e) return;
     struct uniform *u = e->context;
-    mem_free(u->planes);
+    mem_free(u->input.bits);
+    mem_free(u->input.symmetry);
     mem_free(u->logits);
     mem_free(u->values);
     mem_free(u);

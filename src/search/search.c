@@ -236,7 +236,7 @@ static enum end descend(struct search *s, uint32_t *path, int *length) {
 }
 
 /* Plays the path and fills the leaf; false if the game ends there, which proves its last edge. */
-static bool open_leaf(struct search *s, struct leaf *leaf, float *planes) {
+static bool open_leaf(struct search *s, struct leaf *leaf, struct game_batch out) {
     const struct game *g = s->game;
     g->copy(g, s->scratch, s->root);
     for (int d = 0; d < leaf->length; d++)
@@ -254,18 +254,19 @@ static bool open_leaf(struct search *s, struct leaf *leaf, float *planes) {
     }
     leaf->symmetry = s->config.symmetry ? (int)rng_below(s->rng, (uint32_t)g->symmetries) : 0;
     PHASE("encode");
-    g->encode(g, s->scratch, leaf->symmetry, planes);
+    g->encode(g, s->scratch, out.bits);
+    *out.symmetry = leaf->symmetry;
     return true;
 }
 
-int search_select(struct search *s, int max, float *planes, size_t stride) {
+int search_select(struct search *s, int max, struct game_batch out) {
     if (s->leaf_count > 0) return 0;
     if (max > s->config.leaves) max = s->config.leaves;
     while (s->leaf_count < max && !complete(s)) {
         struct leaf *leaf = &s->leaves[s->leaf_count];
         enum end end = descend(s, leaf->path, &leaf->length);
         if (end == END_PENDING) break;
-        if (end == END_PROVED || !open_leaf(s, leaf, planes + (size_t)s->leaf_count * stride)) {
+        if (end == END_PROVED || !open_leaf(s, leaf, game_batch_from(s->game, out, s->leaf_count))) {
             back_up(s, leaf->path, leaf->length, 0); /* the value is the proved edge's */
             continue;
         }
@@ -278,7 +279,7 @@ int search_select(struct search *s, int max, float *planes, size_t stride) {
 /* ---- update ---------------------------------------------------------------------------------------------
  */
 
-/* Makes the leaf a node. Its logits are taken back from the frame the planes were in. */
+/* Makes the leaf a node. Its logits are taken back from the frame it was seen in. */
 static void expand(struct search *s, const struct leaf *leaf, const float *logits, float value) {
     const int16_t *map = s->game->action_map(s->game, leaf->symmetry);
     float scale = 1 / s->config.policy_temperature;
@@ -317,15 +318,13 @@ bool search_full(const struct search *s) {
 
 void search_think(struct search *s, struct evaluator *e, int lane, int leaves, bool (*stop)(void *context),
                   void *context) {
-    const struct game *g = s->game;
-    size_t stride = (size_t)(g->height * g->width * g->planes);
-    float *planes = e->planes(e->context, lane);
+    struct game_batch input = e->input(e->context, lane);
     if (leaves > e->batch) leaves = e->batch;
     while (!search_done(s) && !(stop && stop(context))) {
-        int n = search_select(s, leaves, planes, stride);
+        int n = search_select(s, leaves, input);
         if (n == 0) continue; /* what was left needed no network */
         const float *logits, *values;
         e->evaluate(e->context, lane, n, &logits, &values);
-        search_update(s, logits, (size_t)g->actions, values);
+        search_update(s, logits, (size_t)s->game->actions, values);
     }
 }

@@ -7,7 +7,7 @@
 
 /* A selected position that waits for its evaluation. */
 struct leaf {
-    int symmetry; /* its planes were written under */
+    int symmetry; /* the network sees it under */
     int length, count;
     uint32_t *path; /* [length] edges from the root; [path_capacity] */
     int16_t *legal; /* [count] its legal moves; [actions] */

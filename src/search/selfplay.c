@@ -92,13 +92,12 @@ static void run_group(void *context, int index) {
     struct evaluator *e = s->evaluator;
     struct slot *slots = s->slots + group->first;
     size_t actions = (size_t)s->game->actions;
-    size_t board = (size_t)(s->game->height * s->game->width * s->game->planes);
-    float *planes = e->planes(e->context, index);
+    struct game_batch input = e->input(e->context, index);
     for (int call = 0; call < s->calls; call++) {
         PHASE("search");
         int n = 0;
         for (int i = 0; i < s->config.group; i++) {
-            group->leaves[i] = slot_select(&slots[i], s, group, call, planes + (size_t)n * board);
+            group->leaves[i] = slot_select(&slots[i], s, group, call, game_batch_from(s->game, input, n));
             n += group->leaves[i];
         }
         if (n == 0) break; /* every slot waits for the next round */

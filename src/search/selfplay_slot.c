@@ -217,12 +217,12 @@ static void finish_move(struct slot *slot, const struct selfplay *s, struct grou
     if (g->ended(g, position)) slot_finish(slot, s, group, call, -1);
 }
 
-int slot_select(struct slot *slot, const struct selfplay *s, struct group *group, int call, float *planes) {
-    size_t stride = (size_t)(s->game->height * s->game->width * s->game->planes);
+int slot_select(struct slot *slot, const struct selfplay *s, struct group *group, int call,
+                struct game_batch out) {
     for (;;) {
         if (!slot->thinking) begin_move(slot, s, call);
         if (slot->waiting) return 0;
-        int n = search_select(slot->search, s->leaves, planes, stride);
+        int n = search_select(slot->search, s->leaves, out);
         if (n > 0) return n;
         finish_move(slot, s, group, call);
     }

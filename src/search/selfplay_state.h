@@ -60,10 +60,11 @@ void slot_free(struct slot *slot);
 void slot_start(struct slot *slot, const struct selfplay *s, uint64_t number);
 /* Forgets the tree and a thinking that is not complete. */
 void slot_interrupt(struct slot *slot);
-/* Plays on until leaves wait for the network: their planes are written, at most s->leaves; returns how many.
+/* Plays on until leaves wait for the network: they are written to out, at most s->leaves; returns how many.
  * A game that ends goes to the group, and the slot's next one begins. 0: the slot waits for the next round.
  */
-int slot_select(struct slot *slot, const struct selfplay *s, struct group *group, int call, float *planes);
+int slot_select(struct slot *slot, const struct selfplay *s, struct group *group, int call,
+                struct game_batch out);
 /* Room for another policy in the record. */
 void slot_reserve_policy(struct slot *slot, const struct selfplay *s);
 

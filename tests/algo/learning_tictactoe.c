@@ -5,6 +5,7 @@
  * file.
  */
 #include "../game/minimax.h"
+#include "../game/planes.h"
 #include "judged.h"
 
 enum { CELLS = 9, CODES = 19683 /* 3^9 */, SIMULATIONS = 100 };
@@ -13,7 +14,7 @@ static int code_of(const struct game *g, const void *position) {
     float planes[CELLS * 8];
     int code = 0;
     assert_true(g->height * g->width == CELLS && g->planes >= 2 && g->planes <= 8);
-    g->encode(g, position, 0, planes);
+    planes_of(g, position, 0, planes);
     for (int i = 0; i < CELLS; i++)
         code = 3 * code + (planes[i * g->planes] > 0 ? 1 : planes[i * g->planes + 1] > 0 ? 2 : 0);
     return code; /* of the player to move; who that is the number of stones says */

@@ -96,25 +96,27 @@ static void draws_are_uniform_over_learnt_positions_and_symmetries(void **state)
     window_free(&w);
 }
 
-/* Planes are those of the position under the symmetry; what the policy gives an action stands where the
- * symmetry shows it; the value is the player to move's. */
+/* Bits are those of the position, to be seen under the symmetry; what the policy gives an action stands where
+ * the symmetry shows it; the value is the player to move's. */
 static void a_sample_shows_its_position_under_its_symmetry(void **state) {
     struct game *g = *state;
     struct game_window w;
     fill(&w, g, GAMES, CAPACITY);
-    size_t board = (size_t)(SIZE * SIZE * g->planes);
-    float *planes = MEM_NEW(float, board), *expected = MEM_NEW(float, board), policy[ACTIONS], value;
+    uint8_t *bits = MEM_NEW(uint8_t, g->encoded_bytes), *expected = MEM_NEW(uint8_t, g->encoded_bytes);
+    int32_t symmetry;
+    float policy[ACTIONS], value;
     void *scratch = position_create(g), *position = position_create(g);
     struct rng rng = rng_make(3, RNG_TEST, 0);
     for (int i = 0; i < 300; i++) {
         struct window_sample s = window_draw(&w, &rng, true);
         const struct game_record *r = s.record;
-        window_encode(&w, &s, 0.25f, scratch, planes, policy, &value);
+        window_encode(&w, &s, 0.25f, scratch, (struct game_batch){bits, &symmetry}, policy, &value);
         g->start(g, position);
         for (int m = 0; m < s.move; m++)
             g->play(g, position, r->actions[m]);
-        g->encode(g, position, s.symmetry, expected);
-        assert_memory_equal(planes, expected, board * sizeof *planes);
+        g->encode(g, position, expected);
+        assert_memory_equal(bits, expected, g->encoded_bytes);
+        assert_int_equal(symmetry, s.symmetry);
         int action = r->actions[s.move];
         const int16_t *map = g->action_map(g, s.symmetry);
         float sum = 0;
@@ -128,7 +130,7 @@ static void a_sample_shows_its_position_under_its_symmetry(void **state) {
     }
     position_free(position);
     position_free(scratch);
-    mem_free(planes);
+    mem_free(bits);
     mem_free(expected);
     window_free(&w);
 }

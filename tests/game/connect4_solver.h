@@ -4,8 +4,7 @@
 #ifndef TESTS_GAME_CONNECT4_SOLVER_H
 #define TESTS_GAME_CONNECT4_SOLVER_H
 
-#include "tengen/game.h"
-#include "tengen/mem.h"
+#include "planes.h"
 
 enum { SOLVER_TABLE = 8388593 }; /* a prime; 64 MiB */
 
@@ -110,7 +109,7 @@ static inline int connect4_solve(struct connect4_solver *s, const struct game *g
     float planes[42 * 3];
     uint64_t own = 0, all = 0;
     int values[7], value = -2;
-    g->encode(g, position, 0, planes);
+    planes_of(g, position, 0, planes);
     for (int i = 0; i < 42; i++) {
         uint64_t bit = 1ull << (i % 7 * 7 + 5 - i / 7);
         if (planes[i * 3] > 0) own |= bit;

@@ -1,5 +1,6 @@
 /* What holds for every registered game, on random games. */
 #include "games.h"
+#include "planes.h"
 
 enum { GAMES = 30 };
 
@@ -72,15 +73,14 @@ static void legal_moves_exist_exactly_until_the_end(void **state) {
 }
 
 static void assert_same(const struct game *g, const void *a, const void *b) {
-    static float planes[2][GAME_ACTIONS_MAX * 32];
+    static uint8_t bits[2][GAME_ACTIONS_MAX * 4];
     uint8_t legal[2][GAME_ACTIONS_MAX];
-    size_t floats = (size_t)(g->height * g->width * g->planes);
     assert_true(g->key(g, a) == g->key(g, b));
     assert_int_equal(g->to_play(g, a), g->to_play(g, b));
     assert_int_equal(g->moves(g, a), g->moves(g, b));
-    g->encode(g, a, 0, planes[0]);
-    g->encode(g, b, 0, planes[1]);
-    assert_memory_equal(planes[0], planes[1], floats * sizeof(float));
+    g->encode(g, a, bits[0]);
+    g->encode(g, b, bits[1]);
+    assert_memory_equal(bits[0], bits[1], g->encoded_bytes);
     assert_int_equal(g->legal(g, a, legal[0]), g->legal(g, b, legal[1]));
     assert_memory_equal(legal[0], legal[1], (size_t)g->actions);
     assert_true(g->score(g, a) == g->score(g, b));
@@ -135,11 +135,11 @@ static void check_symmetries(const struct game *g, void *position[GAME_SYMMETRIE
     assert_in_range(g->symmetries, 1, GAME_SYMMETRIES_MAX);
     struct rng r = rng_make(3, RNG_TEST, 0);
     for (;;) {
-        g->encode(g, position[0], 0, plain);
+        planes_of(g, position[0], 0, plain);
         int count = g->legal(g, position[0], legal);
         for (int s = 0; s < g->symmetries; s++) {
-            g->encode(g, position[0], s, seen);
-            g->encode(g, position[s], 0, played);
+            planes_of(g, position[0], s, seen);
+            planes_of(g, position[s], 0, played);
             assert_memory_equal(seen, played, bytes);
             for (int i = 0; i < points; i++)
                 assert_memory_equal(seen + (size_t)map_point(g, s, i) * row, plain + (size_t)i * row,

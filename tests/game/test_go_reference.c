@@ -1,6 +1,7 @@
 /* Random games agree with the plain implementation of go_reference.h after every move. */
 #include "games.h"
 #include "go_reference.h"
+#include "planes.h"
 
 struct pair {
     struct game *g;
@@ -44,7 +45,7 @@ static void compare_planes(struct pair *p) {
     static float planes[REFERENCE_POINTS * 17];
     const struct reference *r = p->r;
     int points = r->size * r->size, own = r->to_play + 1;
-    p->g->encode(p->g, p->position, 0, planes);
+    planes_of(p->g, p->position, 0, planes);
     for (int i = 0; i < points; i++) {
         const float *at = planes + i * 17;
         for (int k = 0; k < 8; k++) {

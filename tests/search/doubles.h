@@ -8,6 +8,8 @@
 #include "tengen/search.h"
 #include "testing.h"
 
+#include "../game/planes.h"
+
 static inline struct game *small_game(const char *name, int size) {
     struct game_config config;
     struct game *g;
@@ -32,24 +34,34 @@ struct double_evaluator {
     struct evaluator base;
     const struct game *game;
     answer *answer;
+    struct game_batch input;         /* [lanes, batch] */
     float *planes, *logits, *values; /* [lanes, batch, ...] */
 };
 
-static inline size_t board_floats(const struct game *g) {
-    return (size_t)(g->height * g->width * g->planes);
+static inline struct game_batch batch_create(const struct game *g, size_t n) {
+    return (struct game_batch){mem_alloc(n, g->encoded_bytes), MEM_NEW(int32_t, n)};
 }
 
-static inline float *double_planes(void *context, int lane) {
+static inline void batch_free(struct game_batch b) {
+    mem_free(b.bits);
+    mem_free(b.symmetry);
+}
+
+static inline struct game_batch double_input(void *context, int lane) {
     struct double_evaluator *d = context;
-    return d->planes + (size_t)lane * (size_t)d->base.batch * board_floats(d->game);
+    return game_batch_from(d->game, d->input, lane * d->base.batch);
 }
 
 static inline void double_evaluate(void *context, int lane, int n, const float **logits,
                                    const float **values) {
     struct double_evaluator *d = context;
     size_t actions = (size_t)d->game->actions, row = (size_t)lane * (size_t)d->base.batch;
-    for (size_t i = row; i < row + (size_t)n; i++)
-        d->values[i] = d->answer(d->game, d->planes + i * board_floats(d->game), d->logits + i * actions);
+    for (size_t i = row; i < row + (size_t)n; i++) {
+        struct game_batch at = game_batch_from(d->game, d->input, (int)i);
+        float *planes = d->planes + i * board_floats(d->game);
+        planes_of_bits(d->game, at.bits, *at.symmetry, planes);
+        d->values[i] = d->answer(d->game, planes, d->logits + i * actions);
+    }
     *logits = d->logits + row * actions;
     *values = d->values + row;
 }
@@ -57,9 +69,10 @@ static inline void double_evaluate(void *context, int lane, int n, const float *
 static inline struct evaluator *double_create(const struct game *g, int lanes, int batch, answer *fn) {
     struct double_evaluator *d = MEM_NEW(struct double_evaluator, 1);
     size_t rows = (size_t)lanes * (size_t)batch;
-    d->base = (struct evaluator){d, lanes, batch, double_planes, double_evaluate};
+    d->base = (struct evaluator){d, lanes, batch, double_input, double_evaluate};
     d->game = g;
     d->answer = fn;
+    d->input = batch_create(g, rows);
     d->planes = MEM_NEW(float, rows *board_floats(g));
     d->logits = MEM_NEW(float, rows *(size_t)g->actions);
     d->values = MEM_NEW(float, rows);
@@ -68,6 +81,7 @@ static inline struct evaluator *double_create(const struct game *g, int lanes, i
 
 static inline void double_free(struct evaluator *e) {
     struct double_evaluator *d = e->context;
+    batch_free(d->input);
     mem_free(d->planes);
     mem_free(d->logits);
     mem_free(d->values);

@@ -34,7 +34,7 @@ static void plain_free(const struct game *g, struct plain_node *n) {
 
 static float plain_evaluate(const struct game *g, struct plain_node *n) {
     float *planes = MEM_NEW(float, board_floats(g)), logits[GAME_ACTIONS_MAX], largest = -1e30f, sum = 0;
-    g->encode(g, n->position, 0, planes);
+    planes_of(g, n->position, 0, planes);
     float value = hash_answer(g, planes, logits);
     mem_free(planes);
     for (int a = 0; a < g->actions; a++)
@@ -188,17 +188,17 @@ static void abandoned_leaves_are_taken_back(void **state) {
     struct search_config c = search_defaults();
     c.leaves = 8;
     struct search *s = search_create(g, &c);
-    float *planes = MEM_NEW(float, 8 * board_floats(g));
+    struct game_batch input = batch_create(g, 8);
     struct rng rng = rng_make(1, RNG_TEST, 0);
-    assert_int_equal((search_begin(s, 100, false, &rng), search_select(s, 8, planes, board_floats(g))), 1);
-    assert_int_equal(search_select(s, 8, planes, board_floats(g)), 0); /* the root is pending */
+    assert_int_equal((search_begin(s, 100, false, &rng), search_select(s, 8, input)), 1);
+    assert_int_equal(search_select(s, 8, input), 0); /* the root is pending */
     assert_false(search_done(s));
     think(s, g, hash_answer, 100, 8, false, 1);
     search_begin(s, 200, false, &rng);
-    assert_true(search_select(s, 8, planes, board_floats(g)) > 1);
+    assert_true(search_select(s, 8, input) > 1);
     search_advance(s, 12);
     check_tree(s);
-    mem_free(planes);
+    batch_free(input);
     search_free(s);
     game_free(g);
 }
