@@ -2,14 +2,12 @@
  *     y = act(conv(x, w) + b + r)     dx (+)= conv^T(dy, w)     dw += sum over N of x * dy
  * Bound by operations: 2 N OH OW O KH KW C each.
  *
- * Forward is one call of cuDNN where it fuses (a bias, ReLU or nothing, a residual that is not the output
- * itself); what it refuses is a plain convolution and cuda_epilogue(). F32 is exact F32 unless the queue
- * allows TF32. BF16 adds in F32. The gradient of weights must come out in F32, which this interface of cuDNN
- * does not do from BF16: x and dy are converted to F32 and multiplied as TF32, in which every BF16 number is
- * exact, so only speed is lost. Algorithms are the first that cuDNN's heuristics name and that are
- * deterministic (a warning says so where none is); one that refuses its work when it is run gives way to the
- * next. */
-#include "cuda/state.h"
+ * A shape is planned when it is first met: by the graph API, which fuses all of a forward pass, or by the
+ * older one, and what that does not fuse is done by cuda_epilogue(). A line of the log (debug) says which.
+ * F32 is exact F32 unless the queue allows TF32. BF16 adds in F32. The gradient of weights must come out in
+ * F32; where the graph API does not do that from BF16, x and dy are converted to F32 and multiplied as TF32,
+ * in which every BF16 number is exact, so only speed is lost. */
+#include "cuda/conv.h"
 
 #include <string.h>
 
@@ -17,242 +15,101 @@
 #include "tengen/log.h"
 #include "tengen/mem.h"
 
-enum conv_pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHTS };
-enum { CHOICES = 8 };
-static const size_t WORKSPACE_MOST = (size_t)1 << 30;
-
-struct conv_key {
-    int pass, dtype, tf32;
-    int x[4], y[4], kernel[2];
-    struct conv conv;
-};
-
 struct conv_plan {
     struct conv_plan *next;
-    struct conv_key key;
-    cudnnTensorDescriptor_t x, y, bias;
-    cudnnFilterDescriptor_t w;
-    cudnnConvolutionDescriptor_t conv;
-    cudnnActivationDescriptor_t act;
-    struct conv_choice {
-        int algorithm;
-        cudnnMathType_t math;
-        size_t workspace;
-        bool ordered; /* its sums have a fixed order */
-    } choices[CHOICES];
-    int count, chosen;
-    bool usable, refuses_fused;
+    struct conv_shape shape;
+    struct conv_graph *graph;   /* one of the two, */
+    struct conv_legacy *legacy; /* or none where the queue has failed */
 };
 
 /* ---- plans ------------------------------------------------------------------------------------------------
  */
 
-static void conv_plan_free(struct conv_plan *p) {
-    if (p->x) cudnnDestroyTensorDescriptor(p->x);
-    if (p->y) cudnnDestroyTensorDescriptor(p->y);
-    if (p->bias) cudnnDestroyTensorDescriptor(p->bias);
-    if (p->w) cudnnDestroyFilterDescriptor(p->w);
-    if (p->conv) cudnnDestroyConvolutionDescriptor(p->conv);
-    if (p->act) cudnnDestroyActivationDescriptor(p->act);
-    mem_free(p);
-}
-
 void conv_plans_free(struct cuda_queue *state) {
     for (int i = 0; i < PLAN_BUCKETS; i++)
         while (state->conv_plans[i]) {
-            struct conv_plan *next = state->conv_plans[i]->next;
-            conv_plan_free(state->conv_plans[i]);
-            state->conv_plans[i] = next;
+            struct conv_plan *p = state->conv_plans[i];
+            state->conv_plans[i] = p->next;
+            conv_graph_free(p->graph);
+            conv_legacy_free(p->legacy);
+            mem_free(p);
         }
 }
 
-static bool tensor_describe(struct queue *q, cudnnTensorDescriptor_t *t, cudnnDataType_t type,
-                            const int *dims) {
-    const char *what = "convolution's tensor";
-    return cudnn_ok(q, cudnnCreateTensorDescriptor(t), what) &&
-           cudnn_ok(
-               q, cudnnSetTensor4dDescriptor(*t, CUDNN_TENSOR_NHWC, type, dims[0], dims[3], dims[1], dims[2]),
-               what);
-}
-
-static cudnnMathType_t conv_math(const struct conv_key *k) {
-    if (k->dtype == DTYPE_BF16) return CUDNN_TENSOR_OP_MATH;
-    return k->tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH; /* the default rounds F32 to TF32 */
-}
-
-static bool conv_describe(struct queue *q, struct conv_plan *p) {
-    const struct conv_key *k = &p->key;
-    const cudnnDataType_t type = k->dtype == DTYPE_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-    const int bias[4] = {1, 1, 1, k->y[3]};
-    const struct conv *c = &k->conv;
-    return tensor_describe(q, &p->x, type, k->x) && tensor_describe(q, &p->y, type, k->y) &&
-           tensor_describe(q, &p->bias, type, bias) &&
-           cudnn_ok(q, cudnnCreateFilterDescriptor(&p->w), "convolution's weights") &&
-           cudnn_ok(q,
-                    cudnnSetFilter4dDescriptor(p->w, type, CUDNN_TENSOR_NHWC, k->y[3], k->x[3], k->kernel[0],
-                                               k->kernel[1]),
-                    "convolution's weights") &&
-           cudnn_ok(q, cudnnCreateConvolutionDescriptor(&p->conv), "convolution's description") &&
-           cudnn_ok(q,
-                    cudnnSetConvolution2dDescriptor(p->conv, c->pad_h, c->pad_w, c->stride_h, c->stride_w, 1,
-                                                    1, CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-                    "convolution's description") &&
-           cudnn_ok(q, cudnnSetConvolutionMathType(p->conv, conv_math(k)), "convolution's description") &&
-           cudnn_ok(q, cudnnCreateActivationDescriptor(&p->act), "convolution's activation");
-}
-
-static void conv_consider(struct conv_plan *p, int algorithm, cudnnStatus_t status, cudnnDeterminism_t order,
-                          cudnnMathType_t math, size_t workspace) {
-    if (conv_math(&p->key) == CUDNN_FMA_MATH) math = CUDNN_FMA_MATH; /* whatever else is proposed */
-    if (status == CUDNN_STATUS_SUCCESS && workspace <= WORKSPACE_MOST)
-        p->choices[p->count++] =
-            (struct conv_choice){algorithm, math, workspace, order == CUDNN_DETERMINISTIC};
-}
-
-/* Keeps the ordered ones, where there are any. */
-static bool conv_settle(struct queue *q, struct conv_plan *p) {
-    const struct conv_key *k = &p->key;
-    int ordered = 0;
-    for (int i = 0; i < p->count; i++)
-        if (p->choices[i].ordered) p->choices[ordered++] = p->choices[i];
-    if (p->count == 0)
-        cuda_fail(q, "cuDNN has no algorithm for a %s convolution of %dx%dx%d to %d, pass %d",
-                  dtype_name((enum dtype)k->dtype), k->x[1], k->x[2], k->x[3], k->y[3], k->pass);
-    else if (ordered == 0)
-        log_warn(
-            "cuDNN sums a convolution of %dx%dx%d to %d, pass %d, in no fixed order: runs will not repeat "
-            "bit for bit",
-            k->x[1], k->x[2], k->x[3], k->y[3], k->pass);
-    else
-        p->count = ordered;
-    return p->count > 0;
-}
-
-/* What the heuristics name for each of the three passes, best first. */
-static bool conv_choose(struct queue *q, struct conv_plan *p) {
-    cudnnHandle_t cudnn = cuda_state(q)->cudnn;
-    const char *what = "choosing a convolution";
-    int n = 0;
-    if (p->key.pass == PASS_FORWARD) {
-        cudnnConvolutionFwdAlgoPerf_t r[CHOICES];
-        if (!cudnn_ok(
-                q, cudnnGetConvolutionForwardAlgorithm_v7(cudnn, p->x, p->w, p->conv, p->y, CHOICES, &n, r),
-                what))
-            return false;
-        for (int i = 0; i < n; i++)
-            conv_consider(p, (int)r[i].algo, r[i].status, r[i].determinism, r[i].mathType, r[i].memory);
-    } else if (p->key.pass == PASS_DATA) {
-        cudnnConvolutionBwdDataAlgoPerf_t r[CHOICES];
-        if (!cudnn_ok(
-                q,
-                cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn, p->w, p->y, p->conv, p->x, CHOICES, &n, r),
-                what))
-            return false;
-        for (int i = 0; i < n; i++)
-            conv_consider(p, (int)r[i].algo, r[i].status, r[i].determinism, r[i].mathType, r[i].memory);
-    } else {
-        cudnnConvolutionBwdFilterAlgoPerf_t r[CHOICES];
-        if (!cudnn_ok(q,
-                      cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn, p->x, p->y, p->conv, p->w, CHOICES,
-                                                                    &n, r),
-                      what))
-            return false;
-        for (int i = 0; i < n; i++)
-            conv_consider(p, (int)r[i].algo, r[i].status, r[i].determinism, r[i].mathType, r[i].memory);
+static void legacy_make(struct queue *q, struct conv_plan *p, const char *why) {
+    struct conv_shape s = p->shape;
+    char text[128];
+    log_debug("convolution %s: by cuDNN's older interface; its graphs: %s",
+              conv_shape_text(&s, text, sizeof text), why);
+    if (s.pass == PASS_WEIGHTS && s.dtype == DTYPE_BF16) {
+        s.dtype = DTYPE_F32;
+        s.tf32 = s.add = 1;
     }
-    return conv_settle(q, p);
+    p->legacy = conv_legacy_make(q, &s);
 }
 
-static struct conv_plan *conv_plan(struct queue *q, enum conv_pass pass, struct tensor x, struct tensor w,
-                                   struct tensor y, struct conv conv, bool tf32) {
-    struct conv_key key;
-    memset(&key, 0, sizeof key);
-    key.pass = (int)pass;
-    key.dtype = (int)x.dtype;
-    key.tf32 = tf32;
-    memcpy(key.x, x.dims, sizeof key.x);
-    memcpy(key.y, y.dims, sizeof key.y);
-    memcpy(key.kernel, w.dims + 1, sizeof key.kernel);
-    key.conv = conv;
-    struct conv_plan **bucket = &cuda_state(q)->conv_plans[plan_bucket(&key, sizeof key)];
+static void plan_make(struct queue *q, struct conv_plan *p) {
+    const struct conv_target target = {.cudnn = cuda_state(q)->cudnn};
+    char text[128], why[192] = "";
+    p->graph = conv_graph_make(&target, &p->shape, why, sizeof why);
+    if (p->graph)
+        log_debug(
+            "convolution %s: %d operation%s in one, engine %lld of cuDNN's graphs, %.1f MiB of workspace",
+            conv_shape_text(&p->shape, text, sizeof text), p->graph->description.operation_count,
+            p->graph->description.operation_count > 1 ? "s" : "", (long long)p->graph->engine,
+            (double)p->graph->workspace / (1 << 20));
+    else
+        legacy_make(q, p, why);
+}
+
+static struct conv_plan *conv_plan(struct queue *q, const struct conv_shape *shape) {
+    struct conv_plan **bucket = &cuda_state(q)->conv_plans[plan_bucket(shape, sizeof *shape)];
     for (struct conv_plan *p = *bucket; p; p = p->next)
-        if (memcmp(&p->key, &key, sizeof key) == 0) return p->usable ? p : NULL;
+        if (memcmp(&p->shape, shape, sizeof *shape) == 0) return p;
     struct conv_plan *p = MEM_NEW(struct conv_plan, 1);
-    p->key = key;
+    p->shape = *shape;
     p->next = *bucket;
     *bucket = p;
-    p->usable = conv_describe(q, p) && conv_choose(q, p);
-    return p->usable ? p : NULL;
+    plan_make(q, p);
+    return p;
 }
 
-/* ---- running ----------------------------------------------------------------------------------------------
+/* ---- shapes and operands ----------------------------------------------------------------------------------
  */
 
-/* One call by the chosen algorithm. out = result + beta out. */
-static cudnnStatus_t conv_call(struct queue *q, struct conv_plan *p, const void *x, const void *w,
-                               const void *y, float beta) {
-    const struct conv_choice *c = &p->choices[p->chosen];
-    cudnnHandle_t cudnn = cuda_state(q)->cudnn;
-    void *workspace = cuda_scratch(q, PLACE_LIBRARY, c->workspace);
-    const float alpha = 1.0f;
-    cudnnStatus_t status = cudnnSetConvolutionMathType(p->conv, c->math);
-    if (status != CUDNN_STATUS_SUCCESS) return status;
-    switch ((enum conv_pass)p->key.pass) {
-    case PASS_FORWARD:
-        return cudnnConvolutionForward(cudnn, &alpha, p->x, x, p->w, w, p->conv,
-                                       (cudnnConvolutionFwdAlgo_t)c->algorithm, workspace, c->workspace,
-                                       &beta, p->y, (void *)(uintptr_t)y);
-    case PASS_DATA:
-        return cudnnConvolutionBackwardData(cudnn, &alpha, p->w, w, p->y, y, p->conv,
-                                            (cudnnConvolutionBwdDataAlgo_t)c->algorithm, workspace,
-                                            c->workspace, &beta, p->x, (void *)(uintptr_t)x);
-    default:
-        return cudnnConvolutionBackwardFilter(cudnn, &alpha, p->x, x, p->y, y, p->conv,
-                                              (cudnnConvolutionBwdFilterAlgo_t)c->algorithm, workspace,
-                                              c->workspace, &beta, p->w, (void *)(uintptr_t)w);
-    }
+/* The largest power of two up to 16 that divides the addresses of all operands; none counts as any. */
+static int alignment_of(const struct conv_operands *o) {
+    uintptr_t bits = (uintptr_t)o->x | (uintptr_t)o->w | (uintptr_t)o->y | (uintptr_t)o->bias |
+                     (uintptr_t)o->residual | 16;
+    return (int)(bits & -bits);
 }
 
-/* An algorithm that turns out not to do this shape gives way to the next, for good. */
-static void conv_run(struct queue *q, struct conv_plan *p, const void *x, const void *w, const void *y,
-                     float beta, const char *what) {
-    cuda_stream(q); /* binds the thread to the device */
-    for (;;) {
-        cudnnStatus_t status = conv_call(q, p, x, w, y, beta);
-        bool refused = status != CUDNN_STATUS_SUCCESS && status != CUDNN_STATUS_EXECUTION_FAILED;
-        if (!refused || p->chosen + 1 == p->count) {
-            cudnn_ok(q, status, what);
-            return;
-        }
-        p->chosen++;
-    }
+static struct conv_shape shape_of(struct queue *q, enum conv_pass pass, struct tensor x, struct tensor w,
+                                  struct tensor y, struct conv conv) {
+    struct conv_shape s;
+    memset(&s, 0, sizeof s);
+    s.pass = (int)pass;
+    s.dtype = (int)x.dtype;
+    s.tf32 = q->tf32 && x.dtype == DTYPE_F32;
+    memcpy(s.x, x.dims, sizeof s.x);
+    memcpy(s.y, y.dims, sizeof s.y);
+    memcpy(s.kernel, w.dims + 1, sizeof s.kernel);
+    s.conv = conv;
+    return s;
 }
 
-/* y = act(conv(x, w) + b + r) in one call; false where cuDNN does not do it. cuDNN fuses "no activation" with
- * this one algorithm only. */
-static bool conv_fused(struct queue *q, struct conv_plan *p, struct tensor y, struct tensor x,
-                       struct tensor w, struct tensor b, struct tensor r, enum activation act) {
-    const cudnnConvolutionFwdAlgo_t algorithm = CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
-    const float one = 1.0f, residual = tensor_is(r) ? 1.0f : 0.0f;
-    cudnnHandle_t cudnn = cuda_state(q)->cudnn;
-    size_t workspace = 0;
-    if (p->refuses_fused) return false;
-    cuda_stream(q); /* binds the thread to the device */
-    cudnnStatus_t status = cudnnSetActivationDescriptor(
-        p->act, act == ACTIVATION_RELU ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
-        CUDNN_NOT_PROPAGATE_NAN, 0.0);
-    if (status == CUDNN_STATUS_SUCCESS) status = cudnnSetConvolutionMathType(p->conv, conv_math(&p->key));
-    if (status == CUDNN_STATUS_SUCCESS)
-        status =
-            cudnnGetConvolutionForwardWorkspaceSize(cudnn, p->x, p->w, p->conv, p->y, algorithm, &workspace);
-    if (status == CUDNN_STATUS_SUCCESS)
-        status = cudnnConvolutionBiasActivationForward(
-            cudnn, &one, p->x, x.data, p->w, w.data, p->conv, algorithm,
-            cuda_scratch(q, PLACE_LIBRARY, workspace), workspace, &residual, p->y,
-            tensor_is(r) ? r.data : y.data, p->bias, b.data, p->act, p->y, y.data);
-    if (status == CUDNN_STATUS_EXECUTION_FAILED) cudnn_ok(q, status, "conv_forward");
-    p->refuses_fused = status != CUDNN_STATUS_SUCCESS && status != CUDNN_STATUS_EXECUTION_FAILED;
-    return !p->refuses_fused;
+/* A plan of the graph API that refuses its work when it is run gives way to the older one, for good. */
+static bool graph_run(struct queue *q, struct conv_plan *p, const struct conv_operands *o) {
+    if (!p->graph) return false;
+    cudnnStatus_t status = conv_graph_run(q, p->graph, o);
+    if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) {
+        conv_graph_free(p->graph);
+        p->graph = NULL;
+        legacy_make(q, p, "the engine refused it when it was run");
+        return false;
+    }
+    cudnn_ok(q, status, "convolution");
+    return true;
 }
 
 /* ---- operations -------------------------------------------------------------------------------------------
@@ -275,15 +132,31 @@ void cuda_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct
         conv_forward_by_f32(q, y, x, w, b, r, conv, act);
         return;
     }
-    struct conv_plan *p = conv_plan(q, PASS_FORWARD, x, w, y, conv, q->tf32);
-    if (!p) return;
-    struct tensor weights = cuda_parameter(q, w, x.dtype, PLACE_WEIGHTS);
+    /* A residual in y's own place is added to by the convolution; what follows is the epilogue's then. */
     const bool in_place = tensor_is(r) && r.data == y.data;
-    if (tensor_is(b) && !in_place && (act == ACTIVATION_NONE || act == ACTIVATION_RELU) &&
-        conv_fused(q, p, y, x, weights, cuda_parameter(q, b, x.dtype, PLACE_BIAS), r, act))
+    struct conv_shape shape = shape_of(q, PASS_FORWARD, x, w, y, conv);
+    struct conv_operands o = {
+        .x = x.data, .w = cuda_parameter(q, w, x.dtype, PLACE_WEIGHTS).data, .y = y.data};
+    shape.add = in_place;
+    if (!in_place) {
+        shape.bias = tensor_is(b);
+        shape.residual = tensor_is(r);
+        shape.act = (int)act;
+        o.bias = b.data;
+        o.residual = r.data;
+    }
+    shape.alignment = alignment_of(&o);
+    struct conv_plan *p = conv_plan(q, &shape);
+    if (p->graph) o.bias = shape.bias ? cuda_parameter(q, b, p->graph->bias, PLACE_BIAS).data : NULL;
+    if (graph_run(q, p, &o)) {
+        if (in_place && (tensor_is(b) || act != ACTIVATION_NONE))
+            cuda_epilogue(q, y, y, b, tensor_none(), act);
         return;
-    /* A residual in y's own place is added by the convolution. */
-    conv_run(q, p, x.data, weights.data, y.data, in_place ? 1.0f : 0.0f, "conv_forward");
+    }
+    if (!p->legacy) return;
+    o.bias = shape.bias ? cuda_parameter(q, b, x.dtype, PLACE_BIAS).data : NULL;
+    if (conv_legacy_fused(q, p->legacy, &o)) return;
+    conv_legacy_run(q, p->legacy, &o);
     if (in_place) r = tensor_none();
     if (tensor_is(b) || tensor_is(r) || act != ACTIVATION_NONE) cuda_epilogue(q, y, y, b, r, act);
 }
@@ -298,19 +171,40 @@ void cuda_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy
         cuda_scale(q, dx, dx32, 1.0f, add);
         return;
     }
-    struct conv_plan *p = conv_plan(q, PASS_DATA, dx, w, dy, conv, q->tf32);
-    if (!p) return;
-    struct tensor weights = cuda_parameter(q, w, dx.dtype, PLACE_WEIGHTS);
-    conv_run(q, p, dx.data, weights.data, dy.data, add ? 1.0f : 0.0f, "conv_backward_data");
+    const struct conv_operands o = {
+        .x = dx.data, .w = cuda_parameter(q, w, dx.dtype, PLACE_WEIGHTS).data, .y = dy.data};
+    struct conv_shape shape = shape_of(q, PASS_DATA, dx, w, dy, conv);
+    shape.add = add;
+    shape.alignment = alignment_of(&o);
+    struct conv_plan *p = conv_plan(q, &shape);
+    if (!graph_run(q, p, &o) && p->legacy) conv_legacy_run(q, p->legacy, &o);
 }
 
 void cuda_conv_backward_weights(struct queue *q, struct tensor dw, struct tensor x, struct tensor dy,
                                 struct conv conv) {
     check_conv("conv_backward_weights", dy, x, dw, conv);
     if (x.dims[0] == 0) return;
-    const bool exact = x.dtype == DTYPE_BF16; /* in TF32 */
-    x = cuda_convert(q, x, DTYPE_F32, PLACE_X);
-    dy = cuda_convert(q, dy, DTYPE_F32, PLACE_GRADIENT);
-    struct conv_plan *p = conv_plan(q, PASS_WEIGHTS, x, dw, dy, conv, exact || q->tf32);
-    if (p) conv_run(q, p, x.data, dw.data, dy.data, 1.0f, "conv_backward_weights");
+    if (x.dtype == DTYPE_BF16 && !cuda_has_bf16(q)) {
+        x = cuda_convert(q, x, DTYPE_F32, PLACE_X);
+        dy = cuda_convert(q, dy, DTYPE_F32, PLACE_GRADIENT);
+    }
+    struct conv_shape shape = shape_of(q, PASS_WEIGHTS, x, dw, dy, conv);
+    struct conv_operands o = {.x = x.data, .w = dw.data, .y = dy.data};
+    shape.add = x.dtype == DTYPE_F32;
+    shape.alignment = alignment_of(&o);
+    struct conv_plan *p = conv_plan(q, &shape);
+    if (p->graph && !shape.add) {
+        /* It overwrites, so its result lies elsewhere first; weights are few beside activations. */
+        struct tensor fresh = cuda_like(q, dw, DTYPE_F32, PLACE_WEIGHTS);
+        o.w = fresh.data;
+        if (graph_run(q, p, &o)) {
+            cuda_scale(q, dw, fresh, 1.0f, true);
+            return;
+        }
+        o.w = dw.data;
+    }
+    if (graph_run(q, p, &o) || !p->legacy) return;
+    o.x = cuda_convert(q, x, DTYPE_F32, PLACE_X).data;
+    o.y = cuda_convert(q, dy, DTYPE_F32, PLACE_GRADIENT).data;
+    conv_legacy_run(q, p->legacy, &o);
 }

@@ -99,8 +99,10 @@ done
 
 recorded=$(tr -cs 'A-Za-z0-9' _ <<<"$name" | sed 's/_*$//')_ops
 results=benchmarks/results/$recorded.jsonl
-if benchmarks/record.sh "$folder" "$recorded" bench ops --device cuda 2>"$logs/bench"; then
+if benchmarks/record.sh "$folder" "$recorded" bench ops --device cuda --verbose 2>"$logs/bench"; then
     note bench passed "$(wc -l <"$results") figures in $results"
+    note fused "$(grep -c 'convolution .*cuDNN.s graphs, ' "$logs/bench")" \
+        "convolutions by cuDNN's graphs, $(grep -c "by cuDNN's older interface" "$logs/bench") by its older interface: $logs/bench"
     # Least shares of the measured copy bandwidth among what own kernels do where no cache holds the operands.
     while read -r share figure; do
         note slowest "$share" "$figure"

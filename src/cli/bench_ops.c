@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/measure.h"
 #include "cli/peaks.h"
+#include "tengen/log.h"
 
 static const struct op_shape shapes[] = {
     {FAMILY_CONV, "conv3x3_17_64_7x7", 64, 7, 7, 17, 64, 3, 1, 1},
@@ -118,6 +119,7 @@ static enum status bench_ops_run(const struct report *report, int argc, char **a
     struct bench_ops b = {.report = report, .seconds = 0.1};
     const char *device = option_text(&o, "device", "auto");
     b.filter = option_text(&o, "filter", NULL);
+    if (option_flag(&o, "verbose")) log_level_set(LOG_DEBUG);
     TRY(precision_parse(option_text(&o, "precision", "auto"), &precision));
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &b.seconds, 0.001, 3600));
@@ -151,6 +153,8 @@ const struct bench bench_ops = {
         "  --precision P                    f32, tf32 (a GPU's products), bf16; auto: all of them (auto)\n"
         "  --threads T                      cores of a CPU (all)\n"
         "  --seconds S                      how long each figure is measured (0.1)\n"
-        "  --filter TEXT                    only figures whose names hold TEXT, as conv3x3_64_7x7\n",
+        "  --filter TEXT                    only figures whose names hold TEXT, as conv3x3_64_7x7\n"
+        "  --verbose                        say what was chosen of a GPU's libraries: which convolutions are "
+        "fused\n",
     .run = bench_ops_run,
 };
