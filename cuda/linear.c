@@ -5,7 +5,7 @@
  * cuBLASLt thinks in columns: a row-major [N,O] is its O x N with leading dimension O. So y^T = w x^T is
  * D[O,N] = A^T B with A = w[I,O] and B = x[I,N]; dx^T = w^T dy^T is D[I,N] = A B with A = w[I,O], B =
  * dy[O,N]; dw^T = x^T dy is D[I,O] = A B^T with A = x[I,N], B = dy[O,N]. BF16 factors are multiplied exactly
- * and added in F32; dw leaves in F32. Reductions that add in place, in any order, are not allowed. */
+ * and added in F32; dw leaves in F32. */
 #include "cuda/state.h"
 
 #include <string.h>
@@ -79,14 +79,14 @@ static bool matrix_describe(struct queue *q, struct matrix_plan *p) {
            layout_make(q, &p->d, k->out, k->m, k->n);
 }
 
-/* The first algorithm that the library's heuristics name, among those whose sums have a fixed order. */
+/* The first algorithm that the library's heuristics name, among those whose sums have a fixed order: pieces
+ * of a sum may only meet in the workspace, and as F32. */
 static bool matrix_choose(struct queue *q, struct matrix_plan *p) {
     static const cublasLtMatmulPreferenceAttributes_t alignments[4] = {
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
     const uint64_t workspace = MATRIX_WORKSPACE;
-    const uint32_t reductions =
-        CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
+    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     const char *what = "matrix product's preference";
     cublasLtMatmulPreference_t preference = NULL;
     cublasLtMatmulHeuristicResult_t result;
