@@ -4,7 +4,6 @@
  *
  *     cartpole    one of src/env/envs.def: rules that are ours, written once as HD static inline functions
  *     gym:ID      any environment of Gymnasium, in worker processes
- *     atari:GAME  a game of the Arcade Learning Environment, likewise
  *
  * What stands behind the name is a `struct env_provider`; what an environment shows and takes is its
  * `struct env_spec`. A step is sent and then received, so that a caller can work meanwhile; observe and reset
@@ -24,15 +23,15 @@
 #include "tengen/rng.h"
 
 #define ENV_CONFIG(F, S)                                                                                     \
-    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, gym:ID or atari:GAME")                 \
+    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, or gym:ID")                            \
     F(S, int, count, 8, 1, 1000000, "environments stepped together")                                         \
     F(S, string, map, "S..M./.M.../..PM./M..../..M.E", 0, 0,                                                 \
       "gridworld: rows parted by `/` of S start, E end, M mines, P power, # walls and .")                    \
     F(S, float, sticky, 0.1, 0, 1, "MinAtar: how likely the last action is taken again instead")             \
     F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")                                        \
-    F(S, int, workers, 0, 0, 1024, "gym:, atari: worker processes; 0: one a core")                           \
-    F(S, float, timeout, 60, 0.1, 1e6, "gym:, atari: seconds after which a silent worker is started again")  \
-    F(S, string, python, "python3", 0, 0, "gym:, atari: the Python that has the modules")
+    F(S, int, workers, 0, 0, 1024, "gym: worker processes; 0: one a core")                                   \
+    F(S, float, timeout, 60, 0.1, 1e6, "gym: seconds after which a silent worker is started again")          \
+    F(S, string, python, "python3", 0, 0, "gym: the Python that has the modules")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };
@@ -141,7 +140,7 @@ struct env_provider {
     enum status (*send)(struct env_batch *b, const void *actions);
     /* Sets rewards, terminated, truncated, and scores and ended if they are its own. */
     enum status (*receive)(struct env_batch *b);
-    /* Bytes written; to NULL: only counted. Both NULL: cannot be saved, a load begins episodes. */
+    /* Bytes written; to NULL: only counted. A load begins episodes where they cannot be gone on with. */
     size_t (*save)(struct env_batch *b, void *to);
     enum status (*load)(struct env_batch *b, const void *from, size_t size);
 };

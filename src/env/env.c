@@ -66,8 +66,8 @@ static enum status unknown(const char *name) {
     if (near)
         return status_fail(STATUS_USAGE, "[env] name = %s: unknown environment; did you mean `%s`?", name,
                            near);
-    return status_fail(STATUS_USAGE,
-                       "[env] name = %s: unknown environment; there are %sgym:ID and atari:GAME", name, list);
+    return status_fail(STATUS_USAGE, "[env] name = %s: unknown environment; there are %sand gym:ID", name,
+                       list);
 }
 
 static enum status find_provider(const char *name, const struct env_provider **provider) {
@@ -118,9 +118,9 @@ void env_batch_close(struct env_batch *b) {
 /* ---- stepping --------------------------------------------------------------------------------------------
  */
 
-enum status env_batch_reset(struct env_batch *b) {
+/* As if no step had been taken yet. */
+static void clear_accounts(struct env_batch *b) {
     size_t n = (size_t)b->count;
-    TRY(b->provider->reset(b, NULL));
     memset(b->returns, 0, n * sizeof *b->returns);
     memset(b->lengths, 0, n * sizeof *b->lengths);
     memset(b->rewards, 0, n * sizeof *b->rewards);
@@ -130,6 +130,11 @@ enum status env_batch_reset(struct env_batch *b) {
     memset(b->done, 0, n);
     memset(b->ended, 0, n);
     b->done_count = 0;
+}
+
+enum status env_batch_reset(struct env_batch *b) {
+    TRY(b->provider->reset(b, NULL));
+    clear_accounts(b);
     return STATUS_OK;
 }
 
@@ -212,7 +217,6 @@ enum status env_batch_reset_done(struct env_batch *b) {
 
 /* [N] returns, [N] lengths, what the provider keeps */
 static size_t saved_bytes(struct env_batch *b) {
-    if (!b->provider->save) return 0;
     return (size_t)b->count * (sizeof *b->returns + sizeof *b->lengths) + b->provider->save(b, NULL);
 }
 
@@ -221,7 +225,6 @@ void *env_batch_save(struct env_batch *b, size_t *size) {
     size_t column = (size_t)b->count * sizeof(float);
     *size = saved_bytes(b);
     char *data = mem_alloc(*size, 1);
-    if (!b->provider->save) return data;
     memcpy(data, b->returns, column);
     memcpy(data + column, b->lengths, column);
     b->provider->save(b, data + 2 * column);
@@ -234,8 +237,7 @@ enum status env_batch_load(struct env_batch *b, const void *data, size_t size) {
         return status_fail(STATUS_FORMAT,
                            "the state of %d environments of %s has %zu bytes, not %zu; was [env] changed?",
                            b->count, b->spec.name, saved_bytes(b), size);
-    TRY(env_batch_reset(b));
-    if (!b->provider->load) return STATUS_OK;
+    clear_accounts(b);
     memcpy(b->returns, data, column);
     memcpy(b->lengths, (const char *)data + column, column);
     return b->provider->load(b, (const char *)data + 2 * column, size - 2 * column);

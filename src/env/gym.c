@@ -38,7 +38,7 @@ static enum status gym_open(struct env_batch *b, const struct env_config *config
     self->seeded = MEM_NEW(uint8_t, b->count);
     for (int i = 0; i < b->count; i++)
         self->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
-    TRY(workers_open(&self->workers, "gym", "", config, b->count));
+    TRY(workers_open(&self->workers, config, b->count));
     set_spec(&b->spec, &self->workers.spec);
     return STATUS_OK;
 }

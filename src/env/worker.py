@@ -1,4 +1,4 @@
-"""A worker of a Tengen trainer: steps some environments of Gymnasium or of the Arcade Learning Environment (ALE).
+"""A worker of a Tengen trainer: steps some environments of Gymnasium.
 
 The trainer runs this text with `python3 -c` and shares memory with it (descriptor 3), whose layout src/env/workers.h
 tells: for each worker a semaphore and what its environments are like, for each environment a slot with a command, what came
@@ -17,14 +17,14 @@ except ImportError:  # Gymnasium brings it; the tests do without
     numpy = None
 
 MEMORY, UP, RESET, STEP, NO_SEED = 3, 1, 1, 2, -1
-ERROR_BYTES, COMPONENTS, CODES = 1024, 16, 256
+ERROR_BYTES, COMPONENTS = 1024, 16
 # Words (4 bytes) of a worker's area and of a slot.
 STATE, ERROR, SPEC = 16, 17, 17 + ERROR_BYTES // 4
 HEIGHT, WIDTH, CHANNELS, BYTES, PIXELS, KIND, PARTS, LIMIT, SOLVED = range(SPEC, SPEC + 9)
 CHOICES = SPEC + 9
-LOW, HIGH, GREY, MEANING = CHOICES + 16, CHOICES + 32, CHOICES + 48, CHOICES + 48 + CODES
-COMMAND, SEED, COUNT, FLAGS, REWARD, TERMINATED, TRUNCATED, LIVES, SCREENS, ACTIONS = range(10)
-SLOT_BYTES, STOP_AT_LIFE, GREY_SCREENS = 384, 1, 2
+LOW, HIGH = CHOICES + COMPONENTS, CHOICES + 2 * COMPONENTS
+COMMAND, SEED, REWARD, TERMINATED, TRUNCATED, ACTIONS = range(6)
+SLOT_BYTES = 128
 DISCRETE, MULTI_DISCRETE, CONTINUOUS = range(3)
 
 
@@ -64,7 +64,7 @@ class Memory:
 class Gymnasium:
     """One environment of Gymnasium."""
 
-    def __init__(self, name, option):
+    def __init__(self, name):
         gymnasium = import_module("gymnasium", "gymnasium")
         if name.startswith("ALE/"):
             import_module("ale_py", "ale-py")
@@ -165,80 +165,6 @@ class Gymnasium:
         ints[slot + TERMINATED], ints[slot + TRUNCATED] = bool(terminated), bool(truncated)
 
 
-class Atari:
-    """One game of ALE: plays the actions of a list, a frame each, and hands over the last two screens."""
-
-    def __init__(self, name, option):
-        self.ale_py = import_module("ale_py", "ale-py gymnasium")
-        self.ale_py.ALEInterface.setLoggerMode(self.ale_py.LoggerMode.Error)
-        games = self.ale_py.roms.get_all_rom_ids()
-        if name not in games:
-            import difflib
-
-            near = difflib.get_close_matches(name.lower(), games, 1) or sorted(games)[:1]
-            raise Refusal(f"ALE {self.ale_py.__version__} has no game {name!r}; the nearest is {near[0]!r}")
-        self.rom = self.ale_py.roms.get_rom_path(name)
-        self.ale = self.ale_py.ALEInterface()
-        self.ale.setFloat("repeat_action_probability", 0.0)  # sticky actions are the trainer's
-        self.load(0)
-        self.actions = self.ale.getLegalActionSet() if option == "all" else self.ale.getMinimalActionSet()
-
-    def load(self, seed):
-        self.ale.setInt("random_seed", seed)
-        self.ale.loadROM(self.rom)
-
-    def write_spec(self, memory, area):
-        """Also which luminance ALE gives to each colour code that the first second shows."""
-        h, w = self.ale.getScreenDims()
-        memory.ints[area + HEIGHT], memory.ints[area + WIDTH], memory.ints[area + CHANNELS] = h, w, 1
-        memory.ints[area + BYTES], memory.ints[area + PIXELS] = 2 * h * w, True
-        memory.ints[area + KIND], memory.ints[area + PARTS] = DISCRETE, 1
-        memory.ints[area + CHOICES] = len(self.actions)
-        for i, action in enumerate(self.actions):
-            memory.ints[area + MEANING + i] = action.value
-        codes, grey = numpy.zeros((h, w), numpy.uint8), numpy.zeros((h, w), numpy.uint8)
-        seen = dict.fromkeys(range(CODES), -1)
-        for frame in range(60):
-            self.ale.act(self.actions[frame // 4 % len(self.actions)])
-            self.ale.getScreen(codes)
-            self.ale.getScreenGrayscale(grey)
-            seen.update(zip(codes.reshape(-1)[::7].tolist(), grey.reshape(-1)[::7].tolist()))
-        for code, luminance in seen.items():
-            memory.ints[area + GREY + code] = luminance
-
-    def attach(self, memory, slot):
-        self.memory, self.slot = memory, slot
-        h, w = self.ale.getScreenDims()
-        self.before, self.last = (
-            numpy.frombuffer(memory.bytes, numpy.uint8, h * w, 4 * slot + SLOT_BYTES + i * h * w).reshape(h, w)
-            for i in range(2)
-        )
-
-    def run(self, command):
-        ints, slot, ale, actions = self.memory.ints, self.slot, self.ale, self.actions
-        count, flags, screens, reward = ints[slot + COUNT], ints[slot + FLAGS], 1, 0
-        capture = ale.getScreenGrayscale if flags & GREY_SCREENS else ale.getScreen
-        if command == RESET:
-            seed = ints[slot + SEED]
-            if seed != NO_SEED:
-                self.load(seed)
-            ale.reset_game()
-        lives, over, played = ale.lives(), False, 0
-        first = 4 * (slot + ACTIONS)
-        for action in self.memory.bytes[first : first + count]:
-            reward += ale.act(actions[action])
-            played += 1
-            over = ale.game_over()
-            if over or (flags & STOP_AT_LIFE and ale.lives() < lives):
-                break
-            if played == count - 1:
-                capture(self.before)
-                screens = 2
-        capture(self.last)
-        ints[slot + COUNT], ints[slot + SCREENS], ints[slot + LIVES] = played, screens, ale.lives()
-        self.memory.floats[slot + REWARD], ints[slot + TERMINATED] = reward, over
-
-
 def waiter(parent):
     """sem_wait that ends this process when the trainer has gone."""
     libc = ctypes.CDLL(None, use_errno=True)
@@ -257,9 +183,9 @@ def waiter(parent):
     return wait, lambda address: libc.sem_post(ctypes.c_void_p(address))
 
 
-def work(memory, kind, name, option, area, first, count, slots, parent):
+def work(memory, name, area, first, count, slots, parent):
     wait, post = waiter(parent)
-    envs = [{"gym": Gymnasium, "atari": Atari}[kind](name, option) for _ in range(count)]
+    envs = [Gymnasium(name) for _ in range(count)]
     envs[0].write_spec(memory, area)
     stride = SLOT_BYTES + (memory.ints[area + BYTES] + 63) // 64 * 64
     memory.ints[area + STATE] = UP
@@ -283,9 +209,9 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer saves first, and then ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)
-    area, memory = int(sys.argv[4]), Memory()
+    area, memory = int(sys.argv[2]), Memory()
     try:
-        work(memory, *sys.argv[1:4], *map(int, sys.argv[4:9]))
+        work(memory, sys.argv[1], *map(int, sys.argv[2:7]))
     except BaseException as error:
         text = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
         data = text.encode()[: ERROR_BYTES - 1] + b"\0"

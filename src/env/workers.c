@@ -33,10 +33,9 @@ struct shared {
 _Static_assert(sizeof(sem_t) <= 64, "worker.py expects the state behind the semaphore");
 _Static_assert(offsetof(struct area, up) == 4 * 16 && offsetof(struct area, spec) == 4 * 273,
                "as worker.py has it");
-_Static_assert(offsetof(struct worker_spec, grey) == 4 * 57 && sizeof(struct worker_spec) == 4 * 331,
-               "as worker.py has it");
-_Static_assert(offsetof(struct worker_slot, actions) == 4 * 9 &&
-                   offsetof(struct worker_slot, observation) == 384,
+_Static_assert(sizeof(struct worker_spec) == 4 * 57, "as worker.py has it");
+_Static_assert(offsetof(struct worker_slot, actions) == 4 * 5 &&
+                   offsetof(struct worker_slot, observation) == 128,
                "as worker.py has it");
 
 /* Ours, a worker. */
@@ -74,9 +73,9 @@ static enum status map_memory(struct workers *w, size_t bytes) {
         error ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, w->descriptor, 0);
     if (memory == MAP_FAILED)
         return status_fail(STATUS_MEMORY,
-                           "%zu bytes of shared memory for %d environments of %s:%s: %s; fewer "
+                           "%zu bytes of shared memory for %d environments of %s: %s; fewer "
                            "environments (env.count), or a larger /dev/shm",
-                           bytes, w->envs, w->kind, w->name, strerror(error ? error : errno));
+                           bytes, w->envs, w->name, strerror(error ? error : errno));
     w->memory = memory;
     w->memory_bytes = bytes;
     return STATUS_OK;
@@ -98,8 +97,8 @@ static enum status make_memory(struct workers *w) {
  */
 
 static void describe(const struct workers *w, const struct worker *worker, char text[160]) {
-    snprintf(text, 160, "worker %d (environments %d to %d of %s:%s)", (int)(worker - w->workers),
-             worker->first, worker->first + worker->envs - 1, w->kind, w->name);
+    snprintf(text, 160, "worker %d (environments %d to %d of %s)", (int)(worker - w->workers), worker->first,
+             worker->first + worker->envs - 1, w->name);
 }
 
 static enum status start_worker(struct workers *w, struct worker *worker) {
@@ -114,13 +113,13 @@ static enum status start_worker(struct workers *w, struct worker *worker) {
                             worker->first, worker->envs, (long)slots_at(w), (long)getpid()};
     for (int i = 0; i < 5; i++)
         snprintf(numbers[i], sizeof numbers[i], "%ld", values[i]);
-    const char *const arguments[] = {w->python,  "-W",       "ignore",   "-c",       worker_source,
-                                     w->kind,    w->name,    w->option,  numbers[0], numbers[1],
-                                     numbers[2], numbers[3], numbers[4], NULL};
+    const char *id = strchr(w->name, ':') + 1;
+    const char *const arguments[] = {w->python,  "-W",       "ignore",   "-c",       worker_source, id,
+                                     numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],    NULL};
     enum status status = child_start_program(&worker->child, arguments, w->descriptor);
     if (status == STATUS_OK) return STATUS_OK;
-    return status_context(status, "[env] python = %s, which %s:%s needs (choose another by env.python=PATH)",
-                          w->python, w->kind, w->name);
+    return status_context(status, "[env] python = %s, which %s needs (choose another by env.python=PATH)",
+                          w->python, w->name);
 }
 
 /* Why a worker ended: what it said itself, or how it ended. */
@@ -164,8 +163,7 @@ static enum status check_spec(struct workers *w, const struct worker_spec *s) {
     bool sane = s->h > 0 && s->w > 0 && s->c > 0 && s->observation_bytes > 0 && s->components > 0 &&
                 s->components <= ENV_COMPONENTS && s->kind >= ENV_DISCRETE && s->kind <= ENV_CONTINUOUS;
     if (!sane)
-        return status_fail(STATUS_PEER,
-                           "%s:%s: observations of %d x %d x %d in %d bytes, actions of %d numbers", w->kind,
+        return status_fail(STATUS_PEER, "%s: observations of %d x %d x %d in %d bytes, actions of %d numbers",
                            w->name, s->h, s->w, s->c, s->observation_bytes, s->components);
     w->spec = *s;
     return STATUS_OK;
@@ -195,11 +193,9 @@ static enum status start_all(struct workers *w) {
     return STATUS_OK;
 }
 
-enum status workers_open(struct workers *w, const char *kind, const char *option,
-                         const struct env_config *config, int envs) {
-    *w = (struct workers){
-        .kind = kind, .option = option, .envs = envs, .descriptor = -1, .timeout = (double)config->timeout};
-    w->name = mem_string(strchr(config->name, ':') + 1);
+enum status workers_open(struct workers *w, const struct env_config *config, int envs) {
+    *w = (struct workers){.envs = envs, .descriptor = -1, .timeout = (double)config->timeout};
+    w->name = mem_string(config->name);
     snprintf(w->python, sizeof w->python, "%s", config->python);
     w->out = MEM_NEW(uint8_t, envs);
     w->lost = MEM_NEW(uint8_t, envs);

@@ -25,16 +25,11 @@
 
 enum {
     WORKER_ERROR = 1024,
-    WORKER_CODES = 256,
-    WORKER_ACTIONS = 336, /* bytes of a slot for actions */
-    WORKER_MEANINGS = 18,
     WORKER_NO_SEED = -1,
 };
 
 enum worker_command { WORKER_IDLE, WORKER_RESET, WORKER_STEP };
 extern const struct env_provider env_provider_gym;
-
-enum { WORKER_STOP_AT_LIFE = 1, WORKER_GREY_SCREENS = 2 }; /* flags of an Atari game's command */
 
 /* What an environment is like, as its worker says. The two layouts are worker.py's, too. */
 struct worker_spec {
@@ -43,29 +38,22 @@ struct worker_spec {
     float solved;
     int32_t choices[ENV_COMPONENTS];
     float low[ENV_COMPONENTS], high[ENV_COMPONENTS];
-    int32_t grey[WORKER_CODES];        /* Atari: luminance of each colour code; -1: not seen */
-    int32_t meanings[WORKER_MEANINGS]; /* Atari: ALE's number of each action */
 };
 
 struct worker_slot {
     _Atomic int32_t command; /* an enum worker_command; the worker's to make WORKER_IDLE */
     int32_t seed;            /* of a reset; WORKER_NO_SEED: go on drawing */
-    int32_t count;           /* Atari: actions, a frame each; frames that were played */
-    int32_t flags;
     float reward;
     int32_t terminated, truncated;
-    int32_t lives, screens; /* Atari: lives left; 2: both screens were taken, 1: the last alone */
     union {
-        uint8_t frames[WORKER_ACTIONS]; /* Atari */
         int32_t discrete[ENV_COMPONENTS];
         float continuous[ENV_COMPONENTS];
     } actions;
-    _Alignas(64) uint8_t observation[]; /* observation_bytes; Atari: two screens */
+    _Alignas(64) uint8_t observation[]; /* observation_bytes */
 };
 
 struct workers {
-    const char *kind, *option; /* "gym" or "atari"; what worker.py's class for it wants */
-    char *name;                /* what stands behind the colon */
+    char *name; /* of the environment, "gym:ID" */
     char python[CONFIG_TEXT];
     double timeout; /* seconds */
     int count, envs;
@@ -81,8 +69,7 @@ struct workers {
 };
 
 /* Starts workers for `envs` environments, as many as config->workers says, and waits for them. */
-enum status workers_open(struct workers *w, const char *kind, const char *option,
-                         const struct env_config *config, int envs) MUST_USE;
+enum status workers_open(struct workers *w, const struct env_config *config, int envs) MUST_USE;
 void workers_close(struct workers *w); /* legal on a zeroed struct */
 struct worker_slot *workers_slot(const struct workers *w, int env);
 /* The slot's other fields have been set. A reset begins anew also what was lost. */
