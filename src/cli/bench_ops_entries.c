@@ -2,8 +2,10 @@
 
 #include "tengen/mem.h"
 
-/* ---- entries: BENCH(operation, family, main operands moved, columns moved, arguments)
- * ---------------------- */
+/* ---- entries ----------------------------------------------------------------------------------------------
+ */
+
+/* BENCH(operation, family, main operands moved, columns moved, arguments) */
 
 #define BENCH_AS(entry, op_name, entry_family, entry_main, entry_column, ...)                                \
     static void call_##entry(void *context) {                                                                \
