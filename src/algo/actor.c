@@ -113,8 +113,11 @@ void actor_close(struct actor *a) {
 /* Of n observations as rollouts keep them; into a->policy, a->log_std, and `values` unless NULL. */
 static void forward(struct actor *a, struct queue *q, struct plan *plan, const void *observations, int n,
                     float *values) {
-    rollout_floats(&a->shape, observations, (size_t)n, a->seen);
-    queue_upload(q, tensor_head(plan_input(plan, "observation"), n), a->seen);
+    if (a->shape.pixels) {
+        rollout_floats(&a->shape, observations, (size_t)n, a->seen);
+        observations = a->seen;
+    }
+    queue_upload(q, tensor_head(plan_input(plan, "observation"), n), observations);
     plan_forward(plan, n);
     queue_download(q, a->policy, tensor_head(plan_output(plan, "policy"), n));
     if (continuous(a)) queue_download(q, a->log_std, tensor_head(plan_output(plan, "log_std"), n));
@@ -299,16 +302,17 @@ static enum status get_normaliser(struct checkpoint_reader *r, const char *name,
     return s;
 }
 
+/* What group g's environments are called in a checkpoint. */
+static const char *envs_name(char *name, size_t size, int g) {
+    snprintf(name, size, "actor/envs%d", g);
+    return name;
+}
+
 void actor_save(struct actor *a, struct checkpoint_writer *w) {
     size_t n = (size_t)a->env_config.count;
-    for (int g = 0; g < a->config.groups; g++) {
-        size_t size;
-        char name[32];
-        void *envs = env_batch_save(&a->envs[g], &size);
-        snprintf(name, sizeof name, "actor/envs%d", g);
-        checkpoint_put_bytes(w, name, envs, size);
-        mem_free(envs);
-    }
+    char name[32];
+    for (int g = 0; g < a->config.groups; g++)
+        episode_envs_save(&a->envs[g], w, envs_name(name, sizeof name, g));
     checkpoint_put_bytes(w, "actor/rngs", a->rngs, n * sizeof *a->rngs);
     checkpoint_put_bytes(w, "actor/discounted", a->discounted, n * sizeof *a->discounted);
     put_normaliser(w, "actor/observations", &a->observations);
@@ -319,16 +323,9 @@ void actor_save(struct actor *a, struct checkpoint_writer *w) {
 
 enum status actor_load(struct actor *a, struct checkpoint_reader *r) {
     size_t n = (size_t)a->env_config.count;
-    for (int g = 0; g < a->config.groups; g++) {
-        char name[32];
-        size_t size;
-        void *data;
-        snprintf(name, sizeof name, "actor/envs%d", g);
-        TRY(checkpoint_get_bytes(r, name, &data, &size));
-        enum status status = env_batch_load(&a->envs[g], data, size);
-        mem_free(data);
-        TRY(status);
-    }
+    char name[32];
+    for (int g = 0; g < a->config.groups; g++)
+        TRY(episode_envs_load(&a->envs[g], r, envs_name(name, sizeof name, g)));
     TRY(get_bytes(r, "actor/rngs", a->rngs, n * sizeof *a->rngs));
     TRY(get_bytes(r, "actor/discounted", a->discounted, n * sizeof *a->discounted));
     TRY(get_normaliser(r, "actor/observations", &a->observations));
@@ -351,7 +348,6 @@ struct greedy {
     struct actor *actor;
     struct queue *queue;
     struct plan *plan;
-    float *seen; /* observations, normalised */
 };
 
 static enum status choose_best(void *self, const void *observations, const uint8_t *masks,
@@ -360,9 +356,9 @@ static enum status choose_best(void *self, const void *observations, const uint8
     struct actor *a = p->actor;
     (void)begun;
     if (a->config.normalise_observations) {
-        memcpy(p->seen, observations, (size_t)n * (size_t)a->shape.features * sizeof *p->seen);
-        normaliser_apply(&a->observations, p->seen, n);
-        observations = p->seen;
+        memcpy(a->seen, observations, (size_t)n * (size_t)a->shape.features * sizeof *a->seen);
+        normaliser_apply(&a->observations, a->seen, n);
+        observations = a->seen;
     }
     forward(a, p->queue, p->plan, observations, n, NULL);
     for (int i = 0; i < n; i++)
@@ -384,10 +380,8 @@ enum status actor_evaluate(struct actor *a, struct run *run, int episodes, const
     a->policy = mem_resize(a->policy, 0, n * (size_t)a->outputs, sizeof *a->policy);
     a->log_std = mem_resize(a->log_std, 0, n * (size_t)a->outputs, sizeof *a->log_std);
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
-    player.seen = MEM_NEW(float, n *f);
     enum status s = episodes_evaluate(&a->env_config, run, (struct episode_player){&player, choose_best},
                                       episodes, report);
-    mem_free(player.seen);
     plan_free(player.plan);
     return s;
 }

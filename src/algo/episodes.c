@@ -147,3 +147,23 @@ enum status episode_record_load(struct episode_record *r, struct checkpoint_read
     TRY(checkpoint_get(reader, "episodes/returns", DTYPE_F32, 1, n, r->returns));
     return checkpoint_get(reader, "episodes/lengths", DTYPE_I32, 1, n, r->lengths);
 }
+
+/* ---- environments
+ * ------------------------------------------------------------------------------------------
+ */
+
+void episode_envs_save(struct env_batch *b, struct checkpoint_writer *w, const char *name) {
+    size_t size;
+    void *state = env_batch_save(b, &size);
+    checkpoint_put_bytes(w, name, state, size);
+    mem_free(state);
+}
+
+enum status episode_envs_load(struct env_batch *b, struct checkpoint_reader *r, const char *name) {
+    size_t size;
+    void *state;
+    TRY(checkpoint_get_bytes(r, name, &state, &size));
+    enum status status = env_batch_load(b, state, size);
+    mem_free(state);
+    return status;
+}

@@ -41,4 +41,8 @@ double episode_record_figures(const struct episode_record *r, struct run *run);
 void episode_record_save(const struct episode_record *r, struct checkpoint_writer *w);
 enum status episode_record_load(struct episode_record *r, struct checkpoint_reader *reader) MUST_USE;
 
+/* The environments' own state under a name of the checkpoint. */
+void episode_envs_save(struct env_batch *b, struct checkpoint_writer *w, const char *name);
+enum status episode_envs_load(struct env_batch *b, struct checkpoint_reader *r, const char *name) MUST_USE;
+
 #endif

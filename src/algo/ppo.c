@@ -13,12 +13,9 @@
  * differs: an episode that is truncated by a time limit is worth the critic's opinion of its last
  * observation, not nothing.
  */
-#include <math.h>
 #include <string.h>
 
-#include "algo/policy_learner.h"
-#include "tengen/algo.h"
-#include "tengen/mem.h"
+#include "algo/policy.h"
 #include "tengen/phase.h"
 
 #define PPO_CONFIG(F, S)                                                                                     \
@@ -42,11 +39,8 @@ CONFIG_STRUCT(ppo_config, PPO_CONFIG)
 CONFIG_TABLE(ppo_config, PPO_CONFIG)
 
 struct ppo {
+    struct policy policy; /* first: algo/policy.h */
     struct ppo_config config;
-    struct actor actor;
-    struct policy_learner learner;
-    struct rollout rollout; /* [T, N] */
-    int32_t *order;         /* [T N] shuffled samples */
 
     /* What goes on from iteration to iteration, besides actor, net and optimiser. */
     struct rng shuffle_rng;
@@ -55,30 +49,22 @@ struct ppo {
 
 static void ppo_bind(void *self, struct config *c) {
     struct ppo *p = self;
-    actor_bind(&p->actor, c);
-    config_bind(c, "ppo", ppo_config_keys, &p->config, "proximal policy optimisation");
-    policy_learner_bind(&p->learner, c);
+    policy_bind(&p->policy, c, "ppo", ppo_config_keys, &p->config, "proximal policy optimisation");
 }
 
 static int samples(const struct ppo *p) {
-    return p->config.horizon * p->actor.env_config.count;
+    return p->config.horizon * p->policy.actor.env_config.count;
 }
 
 static enum status ppo_open(void *self, struct run *run) {
     struct ppo *p = self;
-    int n = p->actor.env_config.count, minibatches = p->config.minibatches;
-    if ((int64_t)p->config.horizon * n > 1 << 28)
-        return status_fail(STATUS_USAGE,
-                           "[ppo] horizon = %d: with %d environments these are too many samples an iteration",
-                           p->config.horizon, n);
+    int minibatches = p->config.minibatches;
+    TRY(policy_check_horizon(&p->policy, "ppo", p->config.horizon));
     if (samples(p) % minibatches)
         return status_fail(STATUS_USAGE, "[ppo] minibatches = %d: must divide horizon * environments = %d",
                            minibatches, samples(p));
-    TRY(actor_open(&p->actor, run, p->config.gamma, true));
-    TRY(policy_learner_open(&p->learner, &p->actor, run, samples(p) / minibatches, samples(p)));
-    p->learner.normalise = p->config.normalise;
-    rollout_init(&p->rollout, actor_rollout_shape(&p->actor, p->config.horizon));
-    p->order = MEM_NEW(int32_t, samples(p));
+    TRY(policy_open(&p->policy, run, p->config.horizon, p->config.gamma, true, samples(p) / minibatches));
+    p->policy.learner.normalise = p->config.normalise;
     p->shuffle_rng = rng_make((uint64_t)run->config.seed, RNG_SHUFFLE, 0);
     p->kl_weight = (double)p->config.kl_weight;
     return STATUS_OK;
@@ -98,15 +84,15 @@ static enum status learn(struct ppo *p, struct run *run, struct policy_figures *
                                        p->config.entropy_weight};
     int m = samples(p) / p->config.minibatches;
     for (int epoch = 0; epoch < p->config.epochs; epoch++) {
-        rollout_shuffle(p->order, samples(p), &p->shuffle_rng);
+        rollout_shuffle(p->policy.order, samples(p), &p->shuffle_rng);
         for (int at = 0; at < samples(p); at += m) {
-            policy_learner_gradient(&p->learner, run->queue, &p->rollout, p->order + at, m, &k,
-                                    1.0f / (float)m, at);
-            policy_learner_step(&p->learner, (double)run->iteration);
+            policy_learner_gradient(&p->policy.learner, run->queue, &p->policy.rollout, p->policy.order + at,
+                                    m, &k, 1.0f / (float)m, at);
+            policy_learner_step(&p->policy.learner, (double)run->iteration);
         }
         /* The statistics are those of the last epoch. */
         if (p->config.target_kl > 0 || epoch == p->config.epochs - 1)
-            TRY(policy_learner_read(&p->learner, run->queue, samples(p), f));
+            TRY(policy_learner_read(&p->policy.learner, run->queue, samples(p), f));
         if (p->config.target_kl > 0 && f->stats[STAT_KL] > (double)p->config.target_kl) break;
     }
     return STATUS_OK;
@@ -120,13 +106,12 @@ static void adapt_kl_weight(struct ppo *p, double kl) {
 }
 
 static void figures(struct ppo *p, struct run *run, const struct policy_figures *f, double seconds) {
-    double return_mean = actor_figures(&p->actor, run);
-    policy_learner_figures(&p->learner, run, f);
-    run_metric(run, "explained_variance", rollout_explained_variance(&p->rollout));
+    double return_mean = policy_figures_report(&p->policy, run, f);
+    run_metric(run, "explained_variance", rollout_explained_variance(&p->policy.rollout));
     if (penalised(p)) run_metric(run, "kl_weight", p->kl_weight);
     run_metric(run, "steps_per_second", samples(p) / seconds);
-    run_detail(run, "return %.1f, policy %.4f value %.3g entropy %.3f", isnan(return_mean) ? 0 : return_mean,
-               f->stats[STAT_POLICY], f->stats[STAT_VALUE], f->stats[STAT_ENTROPY]);
+    run_detail(run, "return %.1f, policy %.4f value %.3g entropy %.3f", return_mean, f->stats[STAT_POLICY],
+               f->stats[STAT_VALUE], f->stats[STAT_ENTROPY]);
 }
 
 static enum status ppo_iterate(void *self, struct run *run) {
@@ -134,9 +119,9 @@ static enum status ppo_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct policy_figures f = {0};
     /* 1. Act. */
-    TRY(actor_collect(&p->actor, run->queue, &p->rollout, false));
+    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout, false));
     /* 2. Judge. */
-    rollout_advantages(&p->rollout, p->config.gamma, p->config.lambda);
+    rollout_advantages(&p->policy.rollout, p->config.gamma, p->config.lambda);
     /* 3. Learn. */
     TRY(learn(p, run, &f));
     if (penalised(p)) adapt_kl_weight(p, f.stats[STAT_KL]);
@@ -147,43 +132,16 @@ static enum status ppo_iterate(void *self, struct run *run) {
 
 static void ppo_save(void *self, struct checkpoint_writer *w) {
     struct ppo *p = self;
-    checkpoint_put_net(w, "net", p->actor.net, p->learner.optimiser);
-    actor_save(&p->actor, w);
+    policy_save(self, w);
     checkpoint_put_rng(w, "ppo/shuffle_rng", &p->shuffle_rng);
     checkpoint_put_double(w, "ppo/kl_weight", p->kl_weight);
 }
 
 static enum status ppo_load(void *self, struct checkpoint_reader *r) {
     struct ppo *p = self;
-    TRY(checkpoint_get_net(r, "net", p->actor.net, p->learner.optimiser));
-    TRY(actor_load(&p->actor, r));
+    TRY(policy_load(self, r));
     TRY(checkpoint_get_rng(r, "ppo/shuffle_rng", &p->shuffle_rng));
     return checkpoint_get_double(r, "ppo/kl_weight", &p->kl_weight);
-}
-
-static enum status ppo_init_weights(void *self, struct checkpoint_reader *r) {
-    return checkpoint_get_net(r, "net", ((struct ppo *)self)->actor.net, NULL);
-}
-
-static enum status ppo_evaluate(void *self, struct run *run, int episodes, const struct report *report) {
-    return actor_evaluate(&((struct ppo *)self)->actor, run, episodes, report);
-}
-
-static void ppo_close(void *self) {
-    struct ppo *p = self;
-    policy_learner_close(&p->learner);
-    actor_close(&p->actor);
-    rollout_free(&p->rollout);
-    mem_free(p->order);
-    memset(p, 0, sizeof *p);
-}
-
-static double ppo_count(const void *self) {
-    return (double)((const struct ppo *)self)->actor.steps;
-}
-
-static struct net *ppo_net(void *self) {
-    return ((struct ppo *)self)->actor.net;
 }
 
 const struct algo algo_ppo = {
@@ -195,12 +153,12 @@ const struct algo algo_ppo = {
     .iterate = ppo_iterate,
     .save = ppo_save,
     .load = ppo_load,
-    .init_weights = ppo_init_weights,
-    .evaluate = ppo_evaluate,
-    .close = ppo_close,
+    .init_weights = policy_init_weights,
+    .evaluate = policy_evaluate,
+    .close = policy_close,
     .unit = "steps",
-    .count = ppo_count,
-    .net = ppo_net,
+    .count = policy_count,
+    .net = policy_net,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"
                    "[optimiser]\nkind = adam\nrate = 0.0025\nepsilon = 1e-5\nclip = 0.5\n"

@@ -171,10 +171,7 @@ static enum status q_learning_iterate(void *self, struct run *run) {
 static void q_learning_save(void *self, struct checkpoint_writer *w) {
     struct q_learning *q = self;
     int64_t table[] = {q->states, q->actions}, n[] = {q->envs.count};
-    size_t size;
-    void *envs = env_batch_save(&q->envs, &size);
-    checkpoint_put_bytes(w, "q_learning/envs", envs, size);
-    mem_free(envs);
+    episode_envs_save(&q->envs, w, "q_learning/envs");
     checkpoint_put(w, "q_learning/table", DTYPE_F32, 2, table, q->table, NULL);
     checkpoint_put(w, "q_learning/visits", DTYPE_I32, 2, table, q->visits, NULL);
     checkpoint_put(w, "q_learning/action", DTYPE_I32, 1, n, q->action, NULL);
@@ -186,12 +183,7 @@ static void q_learning_save(void *self, struct checkpoint_writer *w) {
 static enum status q_learning_load(void *self, struct checkpoint_reader *r) {
     struct q_learning *q = self;
     int64_t table[] = {q->states, q->actions}, n[] = {q->envs.count};
-    void *envs;
-    size_t size;
-    TRY(checkpoint_get_bytes(r, "q_learning/envs", &envs, &size));
-    enum status status = env_batch_load(&q->envs, envs, size);
-    mem_free(envs);
-    TRY(status);
+    TRY(episode_envs_load(&q->envs, r, "q_learning/envs"));
     see_states(q);
     TRY(checkpoint_get(r, "q_learning/table", DTYPE_F32, 2, table, q->table));
     TRY(checkpoint_get(r, "q_learning/visits", DTYPE_I32, 2, table, q->visits));

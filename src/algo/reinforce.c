@@ -8,10 +8,8 @@
  *               4. figures
  */
 #include <math.h>
-#include <string.h>
 
-#include "algo/policy_learner.h"
-#include "tengen/algo.h"
+#include "algo/policy.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 
@@ -27,44 +25,33 @@ CONFIG_STRUCT(reinforce_config, REINFORCE_CONFIG)
 CONFIG_TABLE(reinforce_config, REINFORCE_CONFIG)
 
 struct reinforce {
+    struct policy policy; /* first: algo/policy.h; of its order the first `samples` belong to episodes */
     struct reinforce_config config;
-    struct actor actor;
-    struct policy_learner learner;
-    struct rollout rollout; /* [T, N] */
-    int32_t *order;         /* [T N] the samples that belong to episodes, the first `samples` */
     int samples;
 };
 
 static void reinforce_bind(void *self, struct config *c) {
     struct reinforce *p = self;
-    actor_bind(&p->actor, c);
-    config_bind(c, "reinforce", reinforce_config_keys, &p->config, "policy gradient of whole episodes");
-    policy_learner_bind(&p->learner, c);
+    policy_bind(&p->policy, c, "reinforce", reinforce_config_keys, &p->config,
+                "policy gradient of whole episodes");
 }
 
 static enum status reinforce_open(void *self, struct run *run) {
     struct reinforce *p = self;
-    int64_t room = (int64_t)p->config.horizon * p->actor.env_config.count;
-    if (room > 1 << 28)
-        return status_fail(STATUS_USAGE,
-                           "[reinforce] horizon = %d: with %d environments these are too many samples",
-                           p->config.horizon, p->actor.env_config.count);
-    TRY(actor_open(&p->actor, run, p->config.gamma, p->config.baseline));
-    TRY(policy_learner_open(&p->learner, &p->actor, run, p->config.batch, (int)room));
-    rollout_init(&p->rollout, actor_rollout_shape(&p->actor, p->config.horizon));
-    p->order = MEM_NEW(int32_t, room);
-    return STATUS_OK;
+    TRY(policy_check_horizon(&p->policy, "reinforce", p->config.horizon));
+    return policy_open(&p->policy, run, p->config.horizon, p->config.gamma, p->config.baseline,
+                       p->config.batch);
 }
 
 /* The steps of each environment up to the end of its first episode. */
 static void find_samples(struct reinforce *p) {
-    const struct rollout *r = &p->rollout;
+    const struct rollout *r = &p->policy.rollout;
     int n = r->shape.count;
     uint8_t *ended = MEM_NEW(uint8_t, n);
     p->samples = 0;
     for (int at = 0; at < r->rows * n; at++) {
         if (ended[at % n]) continue;
-        p->order[p->samples++] = at;
+        p->policy.order[p->samples++] = at;
         ended[at % n] = r->terminated[at] | r->truncated[at];
     }
     mem_free(ended);
@@ -73,14 +60,15 @@ static void find_samples(struct reinforce *p) {
 /* Advantages of the samples to mean 0 and deviation 1. */
 static void normalise(struct reinforce *p) {
     double mean = 0, squares = 0;
-    float *advantages = p->rollout.advantages;
+    float *advantages = p->policy.rollout.advantages;
     for (int i = 0; i < p->samples; i++)
-        mean += (double)advantages[p->order[i]] / p->samples;
+        mean += (double)advantages[p->policy.order[i]] / p->samples;
     for (int i = 0; i < p->samples; i++)
-        squares += ((double)advantages[p->order[i]] - mean) * ((double)advantages[p->order[i]] - mean);
+        squares +=
+            ((double)advantages[p->policy.order[i]] - mean) * ((double)advantages[p->policy.order[i]] - mean);
     double deviation = sqrt(squares / p->samples) + 1e-8;
     for (int i = 0; i < p->samples; i++)
-        advantages[p->order[i]] = (float)(((double)advantages[p->order[i]] - mean) / deviation);
+        advantages[p->policy.order[i]] = (float)(((double)advantages[p->policy.order[i]] - mean) / deviation);
 }
 
 static enum status learn(struct reinforce *p, struct run *run, struct policy_figures *f) {
@@ -89,11 +77,11 @@ static enum status learn(struct reinforce *p, struct run *run, struct policy_fig
                                        p->config.entropy_weight};
     for (int at = 0; at < p->samples; at += p->config.batch) {
         int n = p->samples - at < p->config.batch ? p->samples - at : p->config.batch;
-        policy_learner_gradient(&p->learner, run->queue, &p->rollout, p->order + at, n, &k,
-                                1.0f / (float)p->samples, at);
+        policy_learner_gradient(&p->policy.learner, run->queue, &p->policy.rollout, p->policy.order + at, n,
+                                &k, 1.0f / (float)p->samples, at);
     }
-    policy_learner_step(&p->learner, (double)run->iteration);
-    return policy_learner_read(&p->learner, run->queue, p->samples, f);
+    policy_learner_step(&p->policy.learner, (double)run->iteration);
+    return policy_learner_read(&p->policy.learner, run->queue, p->samples, f);
 }
 
 static enum status reinforce_iterate(void *self, struct run *run) {
@@ -101,58 +89,19 @@ static enum status reinforce_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct policy_figures f = {0};
     /* 1. Act. */
-    TRY(actor_collect(&p->actor, run->queue, &p->rollout, true));
+    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout, true));
     find_samples(p);
     /* 2. Judge. Without a baseline all values are 0, and with lambda 1 advantages are discounted rewards. */
-    rollout_advantages(&p->rollout, p->config.gamma, 1);
+    rollout_advantages(&p->policy.rollout, p->config.gamma, 1);
     if (p->config.normalise) normalise(p);
     /* 3. Learn. */
     TRY(learn(p, run, &f));
     /* 4. Figures. */
-    double return_mean = actor_figures(&p->actor, run);
-    policy_learner_figures(&p->learner, run, &f);
+    double return_mean = policy_figures_report(&p->policy, run, &f);
     run_metric(run, "steps_per_second", p->samples / (clock_now() - start));
-    run_detail(run, "return %.1f, policy %.4f entropy %.3f", isnan(return_mean) ? 0 : return_mean,
-               f.stats[STAT_POLICY], f.stats[STAT_ENTROPY]);
+    run_detail(run, "return %.1f, policy %.4f entropy %.3f", return_mean, f.stats[STAT_POLICY],
+               f.stats[STAT_ENTROPY]);
     return STATUS_OK;
-}
-
-static void reinforce_save(void *self, struct checkpoint_writer *w) {
-    struct reinforce *p = self;
-    checkpoint_put_net(w, "net", p->actor.net, p->learner.optimiser);
-    actor_save(&p->actor, w);
-}
-
-static enum status reinforce_load(void *self, struct checkpoint_reader *r) {
-    struct reinforce *p = self;
-    TRY(checkpoint_get_net(r, "net", p->actor.net, p->learner.optimiser));
-    return actor_load(&p->actor, r);
-}
-
-static enum status reinforce_init_weights(void *self, struct checkpoint_reader *r) {
-    return checkpoint_get_net(r, "net", ((struct reinforce *)self)->actor.net, NULL);
-}
-
-static enum status reinforce_evaluate(void *self, struct run *run, int episodes,
-                                      const struct report *report) {
-    return actor_evaluate(&((struct reinforce *)self)->actor, run, episodes, report);
-}
-
-static void reinforce_close(void *self) {
-    struct reinforce *p = self;
-    policy_learner_close(&p->learner);
-    actor_close(&p->actor);
-    rollout_free(&p->rollout);
-    mem_free(p->order);
-    memset(p, 0, sizeof *p);
-}
-
-static double reinforce_count(const void *self) {
-    return (double)((const struct reinforce *)self)->actor.steps;
-}
-
-static struct net *reinforce_net(void *self) {
-    return ((struct reinforce *)self)->actor.net;
 }
 
 const struct algo algo_reinforce = {
@@ -162,14 +111,14 @@ const struct algo algo_reinforce = {
     .bind = reinforce_bind,
     .open = reinforce_open,
     .iterate = reinforce_iterate,
-    .save = reinforce_save,
-    .load = reinforce_load,
-    .init_weights = reinforce_init_weights,
-    .evaluate = reinforce_evaluate,
-    .close = reinforce_close,
+    .save = policy_save,
+    .load = policy_load,
+    .init_weights = policy_init_weights,
+    .evaluate = policy_evaluate,
+    .close = policy_close,
     .unit = "steps",
-    .count = reinforce_count,
-    .net = reinforce_net,
+    .count = policy_count,
+    .net = policy_net,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 1\nchannels = 16\nhead = policy\n"
                    "[reinforce]\nbaseline = false\nbatch = 100\n"

@@ -1,0 +1,75 @@
+/* The frame of the policy-gradient algorithms. */
+#include "algo/policy.h"
+
+#include <math.h>
+
+#include "tengen/mem.h"
+
+void policy_bind(struct policy *p, struct config *c, const char *section, const struct config_key *keys,
+                 void *values, const char *about) {
+    actor_bind(&p->actor, c);
+    config_bind(c, section, keys, values, about);
+    policy_learner_bind(&p->learner, c);
+}
+
+enum status policy_check_horizon(const struct policy *p, const char *section, int horizon) {
+    int n = p->actor.env_config.count;
+    if ((int64_t)horizon * n <= 1 << 28) return STATUS_OK;
+    return status_fail(STATUS_USAGE,
+                       "[%s] horizon = %d: with %d environments these are too many samples an iteration",
+                       section, horizon, n);
+}
+
+enum status policy_open(struct policy *p, struct run *run, int horizon, float gamma, bool critic, int batch) {
+    int samples = horizon * p->actor.env_config.count;
+    TRY(actor_open(&p->actor, run, gamma, critic));
+    TRY(policy_learner_open(&p->learner, &p->actor, run, batch, samples));
+    rollout_init(&p->rollout, actor_rollout_shape(&p->actor, horizon));
+    p->order = MEM_NEW(int32_t, samples);
+    for (int i = 0; i < samples; i++)
+        p->order[i] = i;
+    return STATUS_OK;
+}
+
+double policy_figures_report(const struct policy *p, struct run *run, const struct policy_figures *f) {
+    double return_mean = actor_figures(&p->actor, run);
+    policy_learner_figures(&p->learner, run, f);
+    return isnan(return_mean) ? 0 : return_mean;
+}
+
+void policy_save(void *self, struct checkpoint_writer *w) {
+    struct policy *p = self;
+    checkpoint_put_net(w, "net", p->actor.net, p->learner.optimiser);
+    actor_save(&p->actor, w);
+}
+
+enum status policy_load(void *self, struct checkpoint_reader *r) {
+    struct policy *p = self;
+    TRY(checkpoint_get_net(r, "net", p->actor.net, p->learner.optimiser));
+    return actor_load(&p->actor, r);
+}
+
+enum status policy_init_weights(void *self, struct checkpoint_reader *r) {
+    return checkpoint_get_net(r, "net", ((struct policy *)self)->actor.net, NULL);
+}
+
+enum status policy_evaluate(void *self, struct run *run, int episodes, const struct report *report) {
+    return actor_evaluate(&((struct policy *)self)->actor, run, episodes, report);
+}
+
+void policy_close(void *self) {
+    struct policy *p = self;
+    policy_learner_close(&p->learner);
+    actor_close(&p->actor);
+    rollout_free(&p->rollout);
+    mem_free(p->order);
+    *p = (struct policy){0};
+}
+
+double policy_count(const void *self) {
+    return (double)((const struct policy *)self)->actor.steps;
+}
+
+struct net *policy_net(void *self) {
+    return ((struct policy *)self)->actor.net;
+}
