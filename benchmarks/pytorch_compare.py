@@ -106,7 +106,7 @@ class AlphaGoPolicy(nn.Module):
 
 NETWORKS = {  # name: (arguments of `tengen bench net`, the same in PyTorch)
     "alphago_policy": (["alphago_policy"], lambda: AlphaGoPolicy(11, 192)),
-    "resnet20x256": (["resnet", "--blocks", "20", "--channels", "256"], lambda: ResNet(20, 256)),
+    "resnet_20x256": (["resnet_20x256"], lambda: ResNet(20, 256)),
     "resnet": (["resnet"], lambda: ResNet(10, 128)),
     "nature_cnn": (["nature_cnn"], NatureCnn),
 }

@@ -4,13 +4,12 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/measure.h"
 #include "cli/peaks.h"
 #include "tengen/config.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
-#include "tengen/player.h"
 #include "tengen/rng.h"
-#include "tengen/thread.h"
 
 enum { BATCHES_MAX = 16, TRAIN_FROM = 32 /* smaller batches are not trained on */ };
 
@@ -37,37 +36,36 @@ static enum status fill_input(struct plan *plan, struct queue *q) {
     return s;
 }
 
-static enum status pass(struct plan *plan, struct queue *q, int batch, bool train) {
-    plan_forward(plan, batch);
-    if (train) plan_backward(plan, batch);
-    return queue_wait(q);
-}
+/* One call: a forward pass, in training a backward pass, too. */
+struct net_call {
+    struct plan *plan;
+    int batch;
+    bool train;
+};
 
-/* The best of several calls, so that another process on the machine does not count. */
-static enum status best_seconds(const struct net_bench *b, struct plan *plan, int batch, bool train,
-                                double *best) {
-    TRY(fill_input(plan, b->queue));
-    TRY(pass(plan, b->queue, batch, train)); /* compiles kernels, reorders weights */
-    double end = clock_now() + b->seconds;
-    *best = 1e30;
-    for (int i = 0; i < 3 || clock_now() < end; i++) {
-        double start = clock_now();
-        TRY(pass(plan, b->queue, batch, train));
-        double spent = clock_now() - start;
-        if (spent < *best) *best = spent;
-    }
-    return STATUS_OK;
+static void call_run(void *context) {
+    const struct net_call *c = context;
+    plan_forward(c->plan, c->batch);
+    if (c->train) plan_backward(c->plan, c->batch);
 }
 
 static enum status measure(const struct net_bench *b, int batch, bool train) {
-    struct plan *plan;
-    TRY(plan_create(b->net, b->queue, train ? PLAN_TRAIN : PLAN_INFER, b->precision, batch, &plan));
+    struct net_call call = {.batch = batch, .train = train};
+    const char *mode = train ? "train" : "infer";
     double seconds;
-    enum status s = best_seconds(b, plan, batch, train, &seconds);
-    const enum precision precision = plan_precision(plan);
-    plan_free(plan);
-    if (s != STATUS_OK) return s;
-    const char *mode = train ? "train" : "infer", *type = precision_name(precision);
+    enum status s =
+        plan_create(b->net, b->queue, train ? PLAN_TRAIN : PLAN_INFER, b->precision, batch, &call.plan);
+    if (s == STATUS_MEMORY) {
+        report_note(b->report, "%s, %s, batch %d: skipped: %s", b->name, mode, batch, status_text());
+        return STATUS_OK;
+    }
+    TRY(s);
+    s = fill_input(call.plan, b->queue);
+    if (s == STATUS_OK) s = measure_call(b->queue, b->seconds, call_run, &call, &seconds);
+    const enum precision precision = plan_precision(call.plan);
+    plan_free(call.plan);
+    TRY(s);
+    const char *type = precision_name(precision);
     /* The backward pass does two products for one. */
     double rate = net_flops(b->net) * batch * (train ? 3 : 1) / seconds;
     report_value(b->report, batch / seconds, "positions/s", "net.%s.%s.b%d.%s.positions", b->name, mode,
@@ -80,15 +78,6 @@ static enum status measure(const struct net_bench *b, int batch, bool train) {
                  "GB/s", "net.%s.%s.b%d.%s.gbytes", b->name, mode, batch, type);
     report_value(b->report, rate / b->peaks.flops[precision], "of peak", "net.%s.%s.b%d.%s.share", b->name,
                  mode, batch, type);
-    return STATUS_OK;
-}
-
-static enum status measure_all(struct net_bench *b) {
-    TRY(peaks_measure(b->queue, b->seconds / 2, &b->peaks));
-    for (int i = 0; i < b->batch_count; i++) {
-        TRY(measure(b, b->batches[i], false));
-        if (b->batches[i] >= TRAIN_FROM) TRY(measure(b, b->batches[i], true));
-    }
     return STATUS_OK;
 }
 
@@ -107,31 +96,71 @@ static enum status parse_batches(const char *text, struct net_bench *b) {
                        BATCHES_MAX);
 }
 
-static enum status unknown_model(const char *name) {
-    const char *names[32];
-    int count = model_count() < 32 ? model_count() : 32;
-    for (int i = 0; i < count; i++)
-        names[i] = model_at(i)->name;
+/* What is timed beside the models' own bench networks, and what `all` stands for: the networks of the papers
+ * (Silver et al. 2016: AlphaGo's policy; 2017: 20 blocks of 256; Mnih et al. 2015) and the 10 blocks of 128.
+ */
+static const struct preset {
+    const char *name, *model;
+    int blocks, channels; /* 0: the model's own */
+} presets[] = {{"alphago_policy", "alphago_policy", 0, 0},
+               {"resnet_20x256", "resnet", 20, 256},
+               {"resnet", "resnet", 0, 0},
+               {"nature_cnn", "nature_cnn", 0, 0}};
+
+enum { PRESETS = sizeof presets / sizeof *presets, NAMES_MAX = 32 };
+
+static enum status preset_find(const char *name, struct preset *out) {
+    const char *names[NAMES_MAX] = {"all"};
+    int count = 1;
+    for (int i = 0; i < PRESETS; i++) {
+        *out = presets[i];
+        if (strcmp(out->name, name) == 0) return STATUS_OK;
+        names[count++] = out->name;
+    }
+    *out = (struct preset){name, name, 0, 0};
+    if (model_find(name)) return STATUS_OK;
+    for (int i = 0; i < model_count() && count < NAMES_MAX; i++)
+        names[count++] = model_at(i)->name;
     const char *nearest = config_nearest(name, names, count);
-    return status_fail(STATUS_USAGE, "no model named %s%s%s", name, nearest ? "; did you mean " : "",
+    return status_fail(STATUS_USAGE, "no network named %s%s%s", name, nearest ? "; did you mean " : "",
                        nearest ? nearest : "");
 }
 
-static enum status run_all(struct net_bench *b, const struct model *m, const char *device_name, long threads,
-                           const struct model_config *config, struct model_shape shape) {
-    struct device *device;
-    TRY(device_open(device_name, (int)threads, &device));
-    enum status s = queue_open(device, 0, &b->queue);
-    if (s == STATUS_OK) s = model_create(config, shape, device, &b->net);
-    if (s == STATUS_OK) {
-        net_initialise(b->net, 1);
-        snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name,
-                 config->blocks, config->channels, shape.h);
-        report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, device->name,
-                    net_parameters(b->net), net_flops(b->net) / 1e9);
-        s = measure_all(b);
+/* A network, with what the command line says of it: 0 where it says nothing. */
+static enum status measure_network(struct net_bench *b, const struct preset *preset, long size) {
+    const struct model *m = model_find(preset->model);
+    struct model_config config = m->bench_config;
+    struct model_shape shape = m->bench_shape;
+    if (preset->blocks) config.blocks = preset->blocks;
+    if (preset->channels) config.channels = preset->channels;
+    if (size) {
+        shape.h = shape.w = (int)size;
+        shape.actions = (int)(size * size) + 1;
+    }
+    TRY(model_create(&config, shape, b->queue->device, &b->net));
+    net_initialise(b->net, 1);
+    snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name,
+             config.blocks, config.channels, shape.h);
+    report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, b->queue->device->name,
+                net_parameters(b->net), net_flops(b->net) / 1e9);
+    enum status s = STATUS_OK;
+    for (int i = 0; i < b->batch_count && s == STATUS_OK; i++) {
+        s = measure(b, b->batches[i], false);
+        if (s == STATUS_OK && b->batches[i] >= TRAIN_FROM) s = measure(b, b->batches[i], true);
     }
     net_free(b->net);
+    return s;
+}
+
+/* `one` NULL: all presets. */
+static enum status run_all(struct net_bench *b, const struct preset *one, long size, const char *device_name,
+                           int threads) {
+    struct device *device;
+    TRY(device_open(device_name, threads, &device));
+    enum status s = queue_open(device, 0, &b->queue);
+    if (s == STATUS_OK) s = peaks_measure(b->queue, b->seconds / 2, &b->peaks);
+    for (int i = 0; i < (one ? 1 : PRESETS) && s == STATUS_OK; i++)
+        s = measure_network(b, one ? one : &presets[i], size);
     if (b->queue) queue_close(b->queue);
     device_close(device);
     return s;
@@ -154,26 +183,30 @@ static enum status bench_net_run(const struct report *report, int argc, char **a
     TRY(precision_parse(precision, &b.precision));
     const char *name = option_word(&o);
     TRY(option_end(&o));
-    const struct model *m = model_find(name ? name : "resnet");
-    if (!m) return unknown_model(name);
-    struct model_config config = m->bench_config;
-    struct model_shape shape = m->bench_shape;
-    if (blocks) config.blocks = (int)blocks;
-    if (channels) config.channels = (int)channels;
-    if (size) {
-        shape.h = shape.w = (int)size;
-        shape.actions = (int)(size * size) + 1;
+    struct preset preset;
+    if (!name || strcmp(name, "all") != 0) {
+        TRY(preset_find(name ? name : "resnet", &preset));
+        if (blocks) preset.blocks = (int)blocks;
+        if (channels) preset.channels = (int)channels;
+        return run_all(&b, &preset, size, device, (int)threads);
     }
-    return run_all(&b, m, device, threads, &config, shape);
+    if (blocks || channels || size)
+        return status_fail(STATUS_USAGE,
+                           "bench net all: these networks are fixed; --blocks, --channels and --size go with "
+                           "the name of one");
+    return run_all(&b, NULL, 0, device, (int)threads);
 }
 
 const struct bench bench_net = {
     .name = "net",
     .summary = "positions a second of a network, inference and training",
-    .help = "  tengen bench net [MODEL] [--batch N,...] [--precision auto|f32|tf32|bf16] [--threads T]\n"
-            "                   [--device D] [--blocks B] [--channels C] [--size S] [--seconds T]\n"
-            "  MODEL is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19). Batches are\n"
-            "  1,32,64,256; training is measured from 32 on. share: of the device's best rate, which is\n"
-            "  measured first.\n",
+    .help =
+        "  tengen bench net [NETWORK] [--batch N,...] [--precision auto|f32|tf32|bf16] [--threads T]\n"
+        "                   [--device D] [--blocks B] [--channels C] [--size S] [--seconds T]\n"
+        "  NETWORK is a name of models/models.def (default resnet: 10 blocks x 128 on 19x19), "
+        "resnet_20x256,\n"
+        "  or all: alphago_policy (13 layers of 192), resnet_20x256, resnet and nature_cnn. Batches are\n"
+        "  1,32,64,256; training is measured from 32 on; a batch for which memory is too small is skipped.\n"
+        "  share: of the device's best rate, which is measured first.\n",
     .run = bench_net_run,
 };

@@ -4,7 +4,9 @@
 
 #include "tengen/thread.h"
 
-enum { WINDOWS_MIN = 3, WINDOWS = 8, REPEATS_MAX = 10000 };
+/* A window is long beside a wait for a GPU (some 20 us), and short, so that some see no other process. */
+#define WINDOW_SECONDS 0.005
+enum { WINDOWS_MIN = 3, REPEATS_MAX = 10000 };
 
 enum status measure_call(struct queue *q, double seconds, void (*call)(void *context), void *context,
                          double *best) {
@@ -21,7 +23,7 @@ enum status measure_call(struct queue *q, double seconds, void (*call)(void *con
         queue_marks_read(q, &gap);
         TRY(queue_wait(q));
         *best = fmin(*best, gap / repeats);
-        double fits = seconds / WINDOWS / fmax(*best, 1e-9);
+        double fits = WINDOW_SECONDS / fmax(*best, 1e-9);
         repeats = fits < 1 ? 1 : fits > REPEATS_MAX ? REPEATS_MAX : (int)fits;
     }
     return STATUS_OK;

@@ -22,6 +22,8 @@ refuses() {
 }
 
 refuses 'did you mean' trian
+refuses 'did you mean resnet_20x256' bench net resnet_20x25
+refuses '--blocks, --channels and --size go with the name of one' bench net all --size 9
 refuses 'missing.ini: No such file' train missing.ini
 printf '[run]\nalgorithm = ppo\n[ppo]\nclipp = 1\n' >wrong.ini
 refuses 'wrong.ini:4' train wrong.ini
