@@ -11,10 +11,11 @@
 
 struct game_window {
     const struct game *game;
-    int capacity, count, first; /* ring of records */
-    struct game_record *records;
-    int64_t *ends;     /* [count] running sum of learnt positions, oldest first; see window_index */
-    int64_t positions; /* learnt positions in the window */
+    int capacity, count;         /* games at most; games */
+    int room, first;             /* of the ring, which grows with the games */
+    struct game_record *records; /* [room] */
+    int64_t *ends;               /* [room] running sum of learnt positions, oldest first; see window_index */
+    int64_t positions;           /* learnt positions in the window */
     int64_t total_games, total_positions; /* ever added */
 };
 

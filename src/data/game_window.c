@@ -4,16 +4,36 @@
 
 #include "tengen/mem.h"
 
+enum { FIRST_ROOM = 64 };
+
 static struct game_record *window_at(const struct game_window *w, int i) {
-    return &w->records[(w->first + i) % w->capacity];
+    return &w->records[(w->first + i) % w->room];
+}
+
+/* The ring unrolled into a larger one: memory follows the games that there are, not those that there may be.
+ */
+static void window_grow(struct game_window *w, int room) {
+    struct game_record *records = MEM_NEW(struct game_record, room);
+    for (int i = 0; i < w->count; i++)
+        records[i] = *window_at(w, i);
+    mem_free(w->records);
+    w->ends = mem_resize(w->ends, (size_t)w->room, (size_t)room, sizeof *w->ends);
+    w->records = records;
+    w->room = room;
+    w->first = 0;
+}
+
+/* The place of one game more, of at most `capacity`. */
+static struct game_record *window_push(struct game_window *w) {
+    if (w->count == w->room) window_grow(w, w->room <= w->capacity / 2 ? 2 * w->room : w->capacity);
+    return window_at(w, w->count++);
 }
 
 void window_init(struct game_window *w, const struct game *g, int capacity) {
     memset(w, 0, sizeof *w);
     w->game = g;
     w->capacity = capacity;
-    w->records = MEM_NEW(struct game_record, capacity);
-    w->ends = MEM_NEW(int64_t, capacity);
+    window_grow(w, capacity < FIRST_ROOM ? capacity : FIRST_ROOM);
 }
 
 void window_free(struct game_window *w) {
@@ -44,10 +64,10 @@ void window_add(struct game_window *w, struct game_record *record, int limit) {
     }
     while (w->count >= limit) {
         game_record_free(window_at(w, 0));
-        w->first = (w->first + 1) % w->capacity;
+        w->first = (w->first + 1) % w->room;
         w->count--;
     }
-    *window_at(w, w->count++) = *record;
+    *window_push(w) = *record;
     memset(record, 0, sizeof *record);
     w->positions = -1; /* the index is stale */
 }
@@ -188,7 +208,7 @@ enum status window_load(struct game_window *w, const void *data, size_t size) {
             window_free(&loaded);
             return status_fail(STATUS_FORMAT, "game window: cut off in game %d of %d", i + 1, head.count);
         }
-        struct game_record *r = &loaded.records[loaded.count++];
+        struct game_record *r = window_push(&loaded);
         size_t moves = (size_t)h.move_count;
         r->number = h.number;
         r->move_count = h.move_count;

@@ -98,6 +98,27 @@ static void draws_are_uniform_over_learnt_positions_and_symmetries(void **state)
 
 /* Bits are those of the position, to be seen under the symmetry; what the policy gives an action stands where
  * the symmetry shows it; the value is the player to move's. */
+/* Also where it has grown in the middle of its ring. */
+static void memory_follows_the_games_that_there_are(void **state) {
+    struct game *g = *state;
+    struct game_window w;
+    window_init(&w, g, 100000000);
+    assert_true(w.room < 1000);
+    for (int i = 0; i < 300; i++) {
+        struct game_record r = random_record(g, (uint64_t)i);
+        window_add(&w, &r, i < 90 ? 40 : 150);
+    }
+    assert_int_equal(w.count, 150);
+    assert_true(w.room < 1000);
+    bool seen[300] = {false};
+    struct rng rng = rng_make(5, RNG_TEST, 0);
+    for (int i = 0; i < 20000; i++)
+        seen[window_draw(&w, &rng, false).record->number] = true;
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(seen[i], i >= 150);
+    window_free(&w);
+}
+
 static void a_sample_shows_its_position_under_its_symmetry(void **state) {
     struct game *g = *state;
     struct game_window w;
@@ -176,6 +197,7 @@ int main(void) {
         cmocka_unit_test(the_oldest_games_leave),
         cmocka_unit_test(a_game_without_learnt_positions_is_counted_but_not_kept),
         cmocka_unit_test(draws_are_uniform_over_learnt_positions_and_symmetries),
+        cmocka_unit_test(memory_follows_the_games_that_there_are),
         cmocka_unit_test(a_sample_shows_its_position_under_its_symmetry),
         cmocka_unit_test(a_window_comes_back_from_its_bytes),
     };
