@@ -63,8 +63,8 @@ enum status checkpoint_get_rng(struct checkpoint_reader *r, const char *name, st
 enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, struct net *net,
                                struct optimiser *optimiser) MUST_USE;
 
-/* Whether an export may be written to TO: over nothing, weights, and what is damaged or foreign, but not over
- * a checkpoint, nor over a folder, a pipe or a device. */
+/* Whether an export may be written to TO: over nothing, weights, and what is foreign, but not over a
+ * checkpoint or what may be left of one, nor over a folder, a pipe or a device. */
 enum status checkpoint_export_check(const char *to) MUST_USE;
 /* `tengen export`: copies the groups of weights ("net") and the config of a checkpoint, nothing else. */
 enum status checkpoint_export(const char *from, const char *to) MUST_USE;

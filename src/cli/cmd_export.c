@@ -36,6 +36,6 @@ const struct command command_export = {
         "PyTorch.\n\n"
         "  --example  adds inputs and the outputs of this program for them (group /example), to check "
         "readers by\n"
-        "  --force    overwrites OUT.h5, unless it is a checkpoint\n",
+        "  --force    overwrites OUT.h5, unless it is a checkpoint, or a damaged one\n",
     .run = export_run,
 };

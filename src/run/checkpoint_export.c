@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "checksum.h"
 #include "reader.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
@@ -109,12 +110,19 @@ static enum status copy_nets(struct export *e) {
     return e->status;
 }
 
-/* What cannot be opened as ours is damaged or foreign: overwriting that is the caller's choice. */
+/* To overwrite what is foreign is the caller's choice. What was ours and is damaged may be what is left of a
+ * checkpoint. */
 enum status checkpoint_export_check(const char *to) {
     if (!file_exists(to)) return STATUS_OK;
     struct checkpoint_reader *r;
     enum status s = checkpoint_open(to, &r);
-    if (s == STATUS_FORMAT) return STATUS_OK;
+    if (s == STATUS_FORMAT && !checksum_begins(to)) return STATUS_OK;
+    if (s == STATUS_FORMAT)
+        return status_fail(
+            STATUS_USAGE,
+            "%s: is damaged, and may have been a checkpoint; remove it yourself if nobody needs "
+            "it, or choose another name for the export",
+            to);
     if (s != STATUS_OK) return status_context(s, "an export cannot take the place of this");
     bool whole = strcmp(checkpoint_kind(r), "checkpoint") == 0;
     checkpoint_close(r);

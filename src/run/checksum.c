@@ -105,3 +105,12 @@ enum status checksum_check(const char *path) {
     fclose(file);
     return s;
 }
+
+bool checksum_begins(const char *path) {
+    char start[sizeof begin] = "";
+    FILE *file = fopen(path, "rbe");
+    if (!file) return false;
+    size_t got = fread(start, 1, sizeof begin - 1, file);
+    fclose(file);
+    return got == sizeof begin - 1 && strcmp(start, begin) == 0;
+}

@@ -9,6 +9,8 @@
 #ifndef RUN_CHECKSUM_H
 #define RUN_CHECKSUM_H
 
+#include <stdbool.h>
+
 #include "tengen/status.h"
 
 enum { CHECKSUM_BLOCK = 512 }; /* the smallest user block there is */
@@ -19,5 +21,8 @@ enum status checksum_write(const char *path) MUST_USE;
 /* Holds a file against its checksum. A file that begins with HDF5's own signature has none (earlier programs
  * made such files, and others do) and is not looked at further. */
 enum status checksum_check(const char *path) MUST_USE;
+
+/* Whether a file begins as those that we write, whatever became of the rest. */
+bool checksum_begins(const char *path);
 
 #endif

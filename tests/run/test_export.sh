@@ -50,6 +50,14 @@ for i in $(seq 0 24); do
     head -c "$at" weights.h5 >damaged.h5
     refuses 'damaged.h5: ' export damaged.h5 out.h5
 done
+cp first.h5 damaged.h5
+truncate -s 3000 damaged.h5
+cp damaged.h5 before.h5
+refuses 'is damaged, and may have been a checkpoint' export run damaged.h5 --force
+cmp damaged.h5 before.h5 || fail "an export replaced a damaged file"
+echo "notes" >foreign.h5
+"$TENGEN" export run foreign.h5 --force >out
+cmp foreign.h5 first.h5 || fail "what was foreign was not replaced"
 cat weights.h5 first.h5 >damaged.h5
 refuses 'damaged.h5: truncated or damaged' eval damaged.h5
 [ ! -e out.h5 ] || fail "a damaged file was exported"
