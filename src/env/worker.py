@@ -36,6 +36,14 @@ def flat(values):
     return values.reshape(-1).tolist() if hasattr(values, "reshape") else list(values)
 
 
+def choices_of(space):
+    """How many choices each component of a Discrete or MultiDiscrete space has, and the number of its first."""
+    if hasattr(space, "n"):
+        return [int(space.n)], [int(getattr(space, "start", 0))]
+    sizes = [int(n) for n in flat(space.nvec)]
+    return sizes, [int(n) for n in flat(getattr(space, "start", [0] * len(sizes)))]
+
+
 def import_module(name, package):
     try:
         return __import__(name)
@@ -89,9 +97,7 @@ class Gymnasium:
             shape = (1, 1) + (shape or (1,)) if len(shape) < 2 else (shape + (1,))[:3]
             self.pixels = "uint8" in str(space.dtype)
         elif kind in ("Discrete", "MultiDiscrete"):  # one-hot
-            sizes = [int(space.n)] if kind == "Discrete" else [int(n) for n in flat(space.nvec)]
-            start = getattr(space, "start", 0)
-            starts = flat(start) if hasattr(start, "reshape") else [int(start)] * len(sizes)
+            sizes, starts = choices_of(space)
             self.hot, shape = list(zip(sizes, starts)), (1, 1, sum(sizes))
         else:
             raise self.unfit("observation space", space)
@@ -101,11 +107,9 @@ class Gymnasium:
     def describe_action(self):
         space, kind = self.acts, type(self.acts).__name__
         self.choices, self.low, self.high = [], [], []
-        if kind == "Discrete":
-            self.kind, self.choices, self.start = DISCRETE, [int(space.n)], int(getattr(space, "start", 0))
-        elif kind == "MultiDiscrete" and len(space.shape) == 1:
-            self.kind, self.choices = MULTI_DISCRETE, [int(n) for n in flat(space.nvec)]
-            self.start = flat(getattr(space, "start", [0] * len(self.choices)))
+        if kind == "Discrete" or (kind == "MultiDiscrete" and len(space.shape) == 1):
+            self.kind = DISCRETE if kind == "Discrete" else MULTI_DISCRETE
+            self.choices, self.starts = choices_of(space)
         elif kind == "Box":
             self.kind, self.low, self.high = CONTINUOUS, flat(space.low), flat(space.high)
         else:
@@ -146,9 +150,9 @@ class Gymnasium:
     def action(self):
         at = self.slot + ACTIONS
         if self.kind == DISCRETE:
-            return self.memory.ints[at] + self.start
+            return self.memory.ints[at] + self.starts[0]
         if self.kind == MULTI_DISCRETE:
-            values = [self.memory.ints[at + i] + self.start[i] for i in range(self.parts)]
+            values = [self.memory.ints[at + i] + self.starts[i] for i in range(self.parts)]
             return numpy.array(values, self.acts.dtype) if numpy else values
         values = [self.memory.floats[at + i] for i in range(self.parts)]
         return numpy.array(values, self.acts.dtype).reshape(self.acts.shape) if numpy else values
@@ -165,8 +169,9 @@ class Gymnasium:
         ints[slot + TERMINATED], ints[slot + TRUNCATED] = bool(terminated), bool(truncated)
 
 
-def waiter(parent):
-    """sem_wait that ends this process when the trainer has gone."""
+def waiter(trainer):
+    """sem_wait that ends this process when the trainer has gone (which need not be our parent: a Python may be a
+    script that starts another)."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: at once, even amid a step
     clock = (ctypes.c_long * 2)()
@@ -177,14 +182,16 @@ def waiter(parent):
             clock[0] += 1
             if libc.sem_timedwait(ctypes.c_void_p(address), clock) == 0:
                 return
-            if os.getppid() != parent:
+            try:
+                os.kill(trainer, 0)
+            except ProcessLookupError:
                 os._exit(0)
 
     return wait, lambda address: libc.sem_post(ctypes.c_void_p(address))
 
 
-def work(memory, name, area, first, count, slots, parent):
-    wait, post = waiter(parent)
+def work(memory, name, area, first, count, slots, trainer):
+    wait, post = waiter(trainer)
     envs = [Gymnasium(name) for _ in range(count)]
     envs[0].write_spec(memory, area)
     stride = SLOT_BYTES + (memory.ints[area + BYTES] + 63) // 64 * 64

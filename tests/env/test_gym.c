@@ -51,6 +51,117 @@ static void steps_and_seeds_are_the_environments(void **state) {
     env_batch_close(&b);
 }
 
+/* Each component as the environment numbers it: from 0, from 10, from -1. */
+static void several_choices_reach_the_environment(void **state) {
+    (void)state;
+    struct env_batch b;
+    float seen[N][3];
+    int32_t actions[N][3];
+    open_batch(&b, "gym:Echo-choices", 1);
+    assert_int_equal(b.spec.kind, ENV_MULTI_DISCRETE);
+    assert_int_equal(b.spec.components, 3);
+    assert_int_equal(env_spec_choices(&b.spec), 3 + 2 + 4);
+    for (int i = 0; i < N; i++) {
+        const int32_t chosen[3] = {i % 3, i % 2, i % 4};
+        memcpy(actions[i], chosen, sizeof chosen);
+    }
+    assert_ok(env_batch_step(&b, actions));
+    env_batch_observe(&b, seen);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal((int)seen[i][0], actions[i][0]);
+        assert_int_equal((int)seen[i][1], actions[i][1] + 10);
+        assert_int_equal((int)seen[i][2], actions[i][2] - 1);
+    }
+    env_batch_close(&b);
+}
+
+static void numbers_reach_the_environment_within_their_bounds(void **state) {
+    (void)state;
+    struct env_batch b;
+    float seen[N][3], actions[N][3] = {{0.5f, 0.625f, 1e30f}, {-3, 0, -7}, {4, 9, 0}, {-2, 0.5f, 1}};
+    const float within[4][3] = {{0.5f, 0.625f, 1e30f}, {-2, 0.5f, -7}, {1, 0.75f, 0}, {-2, 0.5f, 1}};
+    open_batch(&b, "gym:Echo-numbers", 1);
+    assert_int_equal(b.spec.kind, ENV_CONTINUOUS);
+    assert_int_equal(b.spec.components, 3);
+    assert_float_equal(b.spec.low[1], 0.5, 0);
+    assert_float_equal(b.spec.high[0], 1, 0);
+    assert_true(isinf(b.spec.low[2]) && isinf(b.spec.high[2]));
+    assert_ok(env_batch_step(&b, actions));
+    env_batch_observe(&b, seen);
+    assert_memory_equal(seen, within, sizeof within);
+    env_batch_close(&b);
+}
+
+static void pictures_come_as_bytes(void **state) {
+    (void)state;
+    struct env_batch b;
+    enum { BYTES = 2 * 3 * 4 };
+    uint8_t seen[N][BYTES];
+    int32_t actions[N] = {0};
+    open_batch(&b, "gym:Pixels-v0", 1);
+    assert_true(b.spec.pixels);
+    const int shape[3] = {b.spec.h, b.spec.w, b.spec.c}, expected[3] = {2, 3, 4};
+    assert_memory_equal(shape, expected, sizeof shape);
+    for (int t = 0; t < 3; t++) {
+        env_batch_observe(&b, seen);
+        for (int i = 0; i < N * BYTES; i++)
+            assert_int_equal(seen[i / BYTES][i % BYTES], (250 + t + i % BYTES) % 256);
+        assert_ok(env_batch_step(&b, actions));
+    }
+    env_batch_close(&b);
+}
+
+static void what_is_one_of_several_is_shown_one_hot(void **state) {
+    (void)state;
+    struct env_batch b;
+    float seen[N][5];
+    int32_t actions[N];
+    for (int i = 0; i < N; i++)
+        actions[i] = i;
+    open_batch(&b, "gym:Rooms-v0", 1);
+    assert_int_equal(env_spec_features(&b.spec), 3 + 2);
+    assert_ok(env_batch_step(&b, actions));
+    env_batch_observe(&b, seen);
+    for (int i = 0; i < N * 5; i++) {
+        int env = i / 5, at = i % 5;
+        assert_int_equal((int)seen[env][at], at == env / 2 || at == 3 + env % 2);
+    }
+    env_batch_close(&b);
+}
+
+static void a_loaded_state_begins_episodes_that_were_not_played(void **state) {
+    (void)state;
+    struct env_batch b, loaded[2];
+    float before[N][3], seen[2][N][3];
+    int32_t actions[N] = {1, 1, 1, 1, 1, 1};
+    size_t size;
+    open_batch(&b, "gym:Counter-v0", 3);
+    for (int t = 0; t < 2; t++)
+        assert_ok(env_batch_step(&b, actions));
+    env_batch_observe(&b, before);
+    void *saved = env_batch_save(&b, &size);
+    for (int k = 0; k < 2; k++) {
+        open_batch(&loaded[k], "gym:Counter-v0", 4);
+        assert_ok(env_batch_step(&loaded[k], actions));
+        assert_ok(env_batch_load(&loaded[k], saved, size));
+        env_batch_observe(&loaded[k], seen[k]);
+        for (int i = 0; i < N; i++) {
+            assert_int_equal(loaded[k].lengths[i], 0);
+            assert_float_equal(loaded[k].returns[i], 0, 0);
+            assert_int_equal((int)seen[k][i][1], 0);
+            assert_float_not_equal(seen[k][i][0], before[i][0], 0);
+        }
+        assert_ok(env_batch_step(&loaded[k], actions));
+        assert_float_equal(loaded[k].returns[0], 1, 0);
+        env_batch_close(&loaded[k]);
+    }
+    assert_memory_equal(seen[0], seen[1], sizeof seen[0]);
+    assert_ok(env_batch_step(&b, actions)); /* a save has changed nothing */
+    assert_int_equal(b.lengths[0], 3);
+    mem_free(saved);
+    env_batch_close(&b);
+}
+
 /* Every environment that draws a multiple of four dies at step 3, with the others of its worker. */
 static void a_worker_that(const char *how) {
     struct env_batch b;
@@ -106,6 +217,41 @@ static void a_silent_worker_meets_the_time_limit(void **state) {
     env_batch_close(&b);
 }
 
+static void a_python_may_be_a_script_that_starts_another(void **state) {
+    (void)state;
+    struct env_batch b;
+    int32_t actions[N] = {0};
+    struct env_config c = configured("gym:Counter-v0");
+    snprintf(c.python, sizeof c.python, TENGEN_SOURCE_DIR "/tests/env/fake/python.sh");
+    assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
+    assert_ok(env_batch_reset(&b));
+    usleep(1200 * 1000); /* a waiting worker looks once a second whether we are there */
+    assert_ok(env_batch_step(&b, actions));
+    assert_int_equal(((const struct workers *)b.self)->restarts, 0);
+    env_batch_close(&b);
+}
+
+static void a_worker_that_is_silent_from_the_start_is_an_error(void **state) {
+    (void)state;
+    struct env_batch b;
+    struct env_config c = configured("gym:Counter-deaf");
+    c.timeout = 0.5f;
+    assert_fails(
+        env_batch_open(&b, &c, N, 1, RNG_ENV, 0), STATUS_PEER,
+        "worker 0 (environments 0 to 2 of gym:Counter-deaf): no answer for 0.5 seconds (env.timeout)");
+}
+
+static void a_worker_that_does_nothing_but_die_is_given_up(void **state) {
+    (void)state;
+    struct env_batch b;
+    struct env_config c = configured("gym:Counter-stillborn");
+    c.workers = 1;
+    assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
+    assert_fails(env_batch_reset(&b), STATUS_PEER, "given up after 3 restarts");
+    assert_non_null(strstr(status_text(), "worker 0 (environments 0 to 5 of gym:Counter-stillborn)"));
+    env_batch_close(&b);
+}
+
 static void what_cannot_be_used_is_named(void **state) {
     (void)state;
     struct env_batch b;
@@ -120,13 +266,8 @@ static void what_cannot_be_used_is_named(void **state) {
     snprintf(c.python, sizeof c.python, "python3");
     setenv("PYTHONPATH", "/nowhere", 1);
     setenv("PYTHONNOUSERSITE", "1", 1);
-    if (system("python3 -S -c 'import gymnasium' 2>/dev/null") != 0) {
-        enum status status = env_batch_open(&b, &c, 2, 1, RNG_ENV, 0);
-        if (status == STATUS_OK)
-            env_batch_close(&b); /* this Python has the real one */
-        else
-            assert_non_null(strstr(status_text(), "pip install gymnasium"));
-    }
+    if (system("python3 -c 'import gymnasium' 2>/dev/null") != 0) /* else this Python has the real one */
+        assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_PEER, "pip install gymnasium");
 }
 
 int main(void) {
@@ -134,9 +275,17 @@ int main(void) {
     setenv("PYTHONPATH", TENGEN_SOURCE_DIR "/tests/env/fake", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_and_seeds_are_the_environments),
+        cmocka_unit_test(several_choices_reach_the_environment),
+        cmocka_unit_test(numbers_reach_the_environment_within_their_bounds),
+        cmocka_unit_test(pictures_come_as_bytes),
+        cmocka_unit_test(what_is_one_of_several_is_shown_one_hot),
+        cmocka_unit_test(a_loaded_state_begins_episodes_that_were_not_played),
         cmocka_unit_test(a_worker_that_is_killed_is_started_again),
         cmocka_unit_test(a_worker_whose_rules_raise_is_started_again),
         cmocka_unit_test(a_silent_worker_meets_the_time_limit),
+        cmocka_unit_test(a_python_may_be_a_script_that_starts_another),
+        cmocka_unit_test(a_worker_that_is_silent_from_the_start_is_an_error),
+        cmocka_unit_test(a_worker_that_does_nothing_but_die_is_given_up),
         cmocka_unit_test(a_reward_that_is_no_number_is_an_error),
         cmocka_unit_test(what_cannot_be_used_is_named),
     };
