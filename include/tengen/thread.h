@@ -13,8 +13,8 @@ struct pool *pool_create(int threads);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool); /* 1 for NULL */
 
-/* Calls fn(context, i) for i in [0, count), in any order, on any thread; returns when all are done.
- * Pieces are handed out dynamically; workers spin briefly (some 20 us) and then sleep. */
+/* Calls fn(context, i) for i in [0, count), in any order, on any thread, piece 0 in the caller; returns when
+ * all are done. Pieces are handed out dynamically; workers spin briefly (some 20 us) and then sleep. */
 void pool_run(struct pool *pool, int count, void (*fn)(void *context, int i), void *context);
 
 /* Which worker of the pool runs the calling piece: 0 .. threads-1 (0 for the caller): index of scratch space.

@@ -13,11 +13,11 @@
 #include "tengen/mem.h"
 #include "tengen/status.h"
 
-/* How a job is handed out. `ticket` holds (job number << 32 | pieces not yet taken). A thread takes a piece
- * by counting it down with a compare-and-swap; while it holds a piece the job cannot end, so that fn, context
- * and count, which it reads only then, are those of this job. The job number keeps a thread that slept
- * through a job from taking a piece of the next with what it knew of the last. A worker that never wakes for
- * a short job is not waited for. */
+/* How a job is handed out. Piece 0 is the caller's; `ticket` holds (job number << 32 | others not yet taken).
+ * A thread takes a piece by counting it down with a compare-and-swap; while it holds a piece the job cannot
+ * end, so that fn, context and count, which it reads only then, are those of this job. The job number keeps a
+ * thread that slept through a job from taking a piece of the next with what it knew of the last. A worker
+ * that never wakes for a short job is not waited for. */
 struct pool {
     int threads;
     int spin; /* whether waiting threads spin first: pointless with more threads than cores */
@@ -269,8 +269,10 @@ void pool_run(struct pool *pool, int count, void (*fn)(void *context, int i), vo
         pool->count = count;
         atomic_store(&pool->done, 0);
         uint64_t job = (atomic_load(&pool->ticket) >> 32) + 1;
-        atomic_store(&pool->ticket, job << 32 | (uint32_t)count);
+        atomic_store(&pool->ticket, job << 32 | (uint32_t)(count - 1));
         wake_workers(pool, count - 1);
+        fn(context, 0);
+        atomic_fetch_add(&pool->done, 1);
         work_off(pool);
         wait_until_over(pool);
         atomic_store(&pool->running, false);

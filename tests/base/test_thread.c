@@ -42,6 +42,27 @@ static void every_piece_runs_once_on_any_number_of_threads(void **state) {
     }
 }
 
+struct seen {
+    pthread_t thread;
+    bool here;
+};
+
+static void see(void *context, int i) {
+    struct seen *seen = context;
+    if (i == 0) seen->here = pthread_equal(pthread_self(), seen->thread) && pool_worker() == 0;
+}
+
+static void piece_0_runs_in_the_caller(void **state) {
+    (void)state;
+    struct pool *pool = pool_create(3);
+    for (int n = 0; n < 2000; n++) {
+        struct seen seen = {pthread_self(), false};
+        pool_run(pool, 1 + n % 4, see, &seen);
+        assert_true(seen.here);
+    }
+    pool_free(pool);
+}
+
 static void add_one(void *context, int i) {
     ((int *)context)[i]++;
 }
@@ -166,6 +187,7 @@ static void clocks_run_and_cores_are_counted(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_piece_runs_once_on_any_number_of_threads),
+        cmocka_unit_test(piece_0_runs_in_the_caller),
         cmocka_unit_test(many_short_jobs_follow_each_other),
         cmocka_unit_test(no_pool_runs_in_the_caller),
         cmocka_unit_test(a_nested_run_stays_on_its_thread),
