@@ -3,15 +3,17 @@
  * games.
  *
  *     iterate:  1. self-play: one round in every game slot, with the actor's weights
- *               2. finished games join the window
- *               3. learning: as many steps as the new positions pay for
- *               4. optionally, a gatekeeper match decides whether the actor takes the learner's weights
+ *               2. learning: as many steps as the positions of earlier rounds have paid for
+ *               3. finished games join the window
+ *               4. the actor takes the learner's weights (AlphaZero), or takes them when they have won a
+ *                  gatekeeper match (AlphaGo Zero)
  *               5. figures
  *
+ * Self-play and learning have nothing in common but what both only read, so `overlap` runs them at the same
+ * time, with threads and a queue for each; the results are the same bits.
+ *
  * Differences to the papers, each a key of the config: playout-cap randomisation (Wu 2019), symmetries, a
- * window that grows with the games played, a share of the search's value in the value target. Without a
- * gatekeeper (AlphaZero) the actor is the learner's net itself; with one (AlphaGo Zero) it is a net of its
- * own.
+ * window that grows with the games played, a share of the search's value in the value target.
  */
 #include <math.h>
 #include <stdio.h>
@@ -43,6 +45,8 @@
     F(S, float, search_value, 0, 0, 1,                                                                       \
       "share of the search's root value in the value target; the rest is the game's result")                 \
     F(S, bool, symmetries, true, 0, 0, "learn under random symmetries")                                      \
+    F(S, choice, overlap, "auto", 0, 0,                                                                      \
+      "auto | true | false; self-play and learning at the same time, auto: on a GPU; results stay the same") \
     F(S, int, gate_every, 0, 0, 1000000,                                                                     \
       "iterations between gatekeeper matches; 0: none, the newest weights play")                             \
     F(S, int, gate_games, 100, 2, 100000, "games of a gatekeeper match")                                     \
@@ -64,7 +68,11 @@ struct alphazero {
 
     struct game *game;
     struct net *net;   /* the learner's */
-    struct net *actor; /* the net that plays: `net` itself without a gatekeeper */
+    struct net *actor; /* plays with the weights of an iteration before */
+    /* Where the two overlap: threads of their own for each, the learner's queue, and a pool of two that runs
+     * both. Else these are the run's, and `both` is NULL. */
+    struct pool *both, *acting, *learning;
+    struct queue *queue;
     struct plan *plan;
     struct optimiser *optimiser;
     struct evaluator *evaluator;
@@ -104,15 +112,31 @@ static struct model_shape net_shape(const struct game *g) {
     return (struct model_shape){g->height, g->width, g->planes, g->actions, false};
 }
 
+/* Half of the threads act, half learn, where both go on at the same time. */
+static enum status alphazero_open_workers(struct alphazero *a, struct run *run) {
+    bool ask = strcmp(a->config.overlap, "auto") == 0, gpu = run->device->kind != DEVICE_CPU;
+    a->acting = a->learning = run->pool;
+    a->queue = run->queue;
+    if (ask ? gpu : strcmp(a->config.overlap, "true") == 0) {
+        int threads = pool_threads(run->pool), half = threads > 1 ? threads / 2 : 1;
+        a->both = pool_create(2);
+        a->acting = pool_create(threads > half ? threads - half : 1);
+        a->learning = pool_create(half);
+        TRY(queue_open(run->device, half, &a->queue));
+    }
+    a->queue->label = "learning";
+    return STATUS_OK;
+}
+
 static void alphazero_open_batch(struct alphazero *a, struct run *run) {
     size_t batch = (size_t)a->config.batch;
     int n = a->config.batch, actions = a->game->actions;
     a->samples = MEM_NEW(struct window_sample, batch);
-    board_input_init(&a->input, a->game, run->queue, n);
+    board_input_init(&a->input, a->game, a->queue, n);
     a->policy = MEM_NEW(float, batch *(size_t)actions);
     a->value = MEM_NEW(float, batch);
     a->losses = MEM_NEW(float, LOSS_STEPS *batch);
-    a->scratch = mem_alloc((size_t)pool_threads(run->pool), a->game->position_bytes);
+    a->scratch = mem_alloc((size_t)pool_threads(a->learning), a->game->position_bytes);
     a->device_policy =
         tensor_2(device_alloc(run->device, batch * (size_t)actions * 4), DTYPE_F32, n, actions);
     a->device_value = tensor_2(device_alloc(run->device, batch * 4), DTYPE_F32, n, 1);
@@ -131,16 +155,14 @@ static enum status alphazero_open(void *self, struct run *run) {
     TRY(game_create(&a->game_config, &a->game));
     TRY(model_create(&a->net_config, net_shape(a->game), run->device, &a->net));
     net_initialise(a->net, (uint64_t)run->config.seed);
-    a->actor = a->net;
-    if (a->config.gate_every > 0) {
-        TRY(model_create(&a->net_config, net_shape(a->game), run->device, &a->actor));
-        TRY(net_copy(a->actor, a->net));
-    }
-    TRY(plan_create(a->net, run->queue, PLAN_TRAIN, run->precision, a->config.batch, &a->plan));
-    TRY(optimiser_create(a->net, run->queue, &a->optimiser_config, &a->optimiser));
+    TRY(model_create(&a->net_config, net_shape(a->game), run->device, &a->actor));
+    TRY(net_copy(a->actor, a->net));
+    TRY(alphazero_open_workers(a, run));
+    TRY(plan_create(a->net, a->queue, PLAN_TRAIN, run->precision, a->config.batch, &a->plan));
+    TRY(optimiser_create(a->net, a->queue, &a->optimiser_config, &a->optimiser));
     TRY(net_evaluator_create(a->game, a->actor, run->device, s->games / s->group, 1,
                              s->group * a->search_config.leaves, run->precision, &a->evaluator));
-    TRY(selfplay_create(a->game, s, &a->search_config, a->evaluator, run->pool, (uint64_t)run->config.seed,
+    TRY(selfplay_create(a->game, s, &a->search_config, a->evaluator, a->acting, (uint64_t)run->config.seed,
                         &a->selfplay));
     window_init(&a->window, a->game, a->config.window);
     a->sample_rng = rng_make((uint64_t)run->config.seed, RNG_SAMPLE, 0);
@@ -148,7 +170,103 @@ static enum status alphazero_open(void *self, struct run *run) {
     return STATUS_OK;
 }
 
-/* ---- 2. the window --------------------------------------------------------------------------------------
+/* ---- 2. learning ----------------------------------------------------------------------------------------
+ */
+
+static void encode_slice(void *context, int slice) {
+    struct alphazero *a = context;
+    const struct game *g = a->game;
+    void *scratch = a->scratch + (size_t)pool_worker() * g->position_bytes;
+    PHASE("encode");
+    int end = (slice + 1) * ENCODE_SLICE;
+    if (end > a->config.batch) end = a->config.batch;
+    for (int i = slice * ENCODE_SLICE; i < end; i++)
+        window_encode(&a->window, &a->samples[i], a->config.search_value, scratch,
+                      game_batch_from(g, a->input.batch, i), a->policy + (size_t)i * (size_t)g->actions,
+                      &a->value[i]);
+}
+
+/* Row `i` of losses [LOSS_STEPS, batch]. */
+static struct tensor losses_row(struct tensor losses, int i) {
+    int n = losses.dims[1];
+    return tensor_1((float *)losses.data + (size_t)i * (size_t)n, DTYPE_F32, n);
+}
+
+static void draw_samples(struct alphazero *a) {
+    PHASE("sample");
+    for (int i = 0; i < a->config.batch; i++)
+        a->samples[i] = window_draw(&a->window, &a->sample_rng, a->config.symmetries);
+}
+
+/* loss = cross-entropy(policy, visits) + value_weight (v - z)^2, mean over the batch; L2 is the optimiser's.
+ * The losses go to `row`. Nothing waits for the device. */
+static void learn_step(struct alphazero *a, const struct run *run, int row) {
+    struct queue *q = a->queue;
+    int n = a->config.batch;
+    draw_samples(a);
+    pool_run(a->learning, (n + ENCODE_SLICE - 1) / ENCODE_SLICE, encode_slice, a);
+    board_input_run(&a->input, q, plan_input(a->plan, "observation"), n);
+    queue_upload(q, a->device_policy, a->policy);
+    queue_upload(q, a->device_value, a->value);
+    plan_forward(a->plan, n);
+    q->op->cross_entropy(q, losses_row(a->policy_losses, row), plan_output_gradient(a->plan, "policy"),
+                         plan_output(a->plan, "policy"), a->device_policy, tensor_none(), tensor_none(),
+                         1.0f / (float)n);
+    q->op->squared_error(q, losses_row(a->value_losses, row), plan_output_gradient(a->plan, "value"),
+                         plan_output(a->plan, "value"), a->device_value, tensor_none(),
+                         a->config.value_weight / (float)n);
+    plan_backward(a->plan, n);
+    optimiser_step(a->optimiser, (double)run->iteration);
+}
+
+struct learn_figures {
+    int steps;
+    double policy_loss, value_loss, norm, seconds;
+    double iteration_seconds; /* all of the iteration, self-play included */
+};
+
+/* Adds the mean of each of the first `rows` rows to *to (waits). */
+static void means_add(struct alphazero *a, struct tensor losses, int rows, double *to) {
+    const float *row = a->losses;
+    if (rows > 0) queue_download(a->queue, a->losses, tensor_head(losses, rows));
+    for (int i = 0; i < rows; i++, row += a->config.batch) {
+        double sum = 0;
+        for (int k = 0; k < a->config.batch; k++)
+            sum += (double)row[k];
+        *to += sum / a->config.batch;
+    }
+}
+
+static void losses_read(struct alphazero *a, int rows, struct learn_figures *f) {
+    means_add(a, a->policy_losses, rows, &f->policy_loss);
+    means_add(a, a->value_losses, rows, &f->value_loss);
+}
+
+static enum status learn(struct alphazero *a, const struct run *run, struct learn_figures *f) {
+    PHASE("learn");
+    double start = clock_now();
+    if (a->window.total_games >= a->config.start_games && a->window.count > 0) {
+        for (; a->credit >= 1; a->credit -= 1, f->steps++) {
+            learn_step(a, run, f->steps % LOSS_STEPS);
+            if ((f->steps + 1) % LOSS_STEPS == 0) losses_read(a, LOSS_STEPS, f);
+        }
+        losses_read(a, f->steps % LOSS_STEPS, f);
+    }
+    if (f->steps > 0) {
+        float norm;
+        TRY(optimiser_norm(a->optimiser, &norm));
+        f->norm = (double)norm;
+        f->policy_loss /= f->steps;
+        f->value_loss /= f->steps;
+        if (!isfinite(f->policy_loss) || !isfinite(f->value_loss))
+            return status_fail(STATUS_NUMERIC, "the loss is not finite (policy %g, value %g)", f->policy_loss,
+                               f->value_loss);
+    }
+    f->seconds = clock_now() - start;
+    return STATUS_OK;
+}
+
+/* ---- 3. the window --------------------------------------------------------------------------------------
  */
 
 static int window_limit(const struct alphazero *a) {
@@ -183,103 +301,7 @@ static enum status write_sample_game(struct alphazero *a, const struct run *run,
     return s;
 }
 
-/* ---- 3. learning ----------------------------------------------------------------------------------------
- */
-
-static void encode_slice(void *context, int slice) {
-    struct alphazero *a = context;
-    const struct game *g = a->game;
-    void *scratch = a->scratch + (size_t)pool_worker() * g->position_bytes;
-    PHASE("encode");
-    int end = (slice + 1) * ENCODE_SLICE;
-    if (end > a->config.batch) end = a->config.batch;
-    for (int i = slice * ENCODE_SLICE; i < end; i++)
-        window_encode(&a->window, &a->samples[i], a->config.search_value, scratch,
-                      game_batch_from(g, a->input.batch, i), a->policy + (size_t)i * (size_t)g->actions,
-                      &a->value[i]);
-}
-
-/* Row `i` of losses [LOSS_STEPS, batch]. */
-static struct tensor losses_row(struct tensor losses, int i) {
-    int n = losses.dims[1];
-    return tensor_1((float *)losses.data + (size_t)i * (size_t)n, DTYPE_F32, n);
-}
-
-static void draw_samples(struct alphazero *a) {
-    PHASE("sample");
-    for (int i = 0; i < a->config.batch; i++)
-        a->samples[i] = window_draw(&a->window, &a->sample_rng, a->config.symmetries);
-}
-
-/* loss = cross-entropy(policy, visits) + value_weight (v - z)^2, mean over the batch; L2 is the optimiser's.
- * The losses go to `row`. Nothing waits for the device. */
-static void learn_step(struct alphazero *a, struct run *run, int row) {
-    struct queue *q = run->queue;
-    int n = a->config.batch;
-    draw_samples(a);
-    pool_run(run->pool, (n + ENCODE_SLICE - 1) / ENCODE_SLICE, encode_slice, a);
-    board_input_run(&a->input, q, plan_input(a->plan, "observation"), n);
-    queue_upload(q, a->device_policy, a->policy);
-    queue_upload(q, a->device_value, a->value);
-    plan_forward(a->plan, n);
-    q->op->cross_entropy(q, losses_row(a->policy_losses, row), plan_output_gradient(a->plan, "policy"),
-                         plan_output(a->plan, "policy"), a->device_policy, tensor_none(), tensor_none(),
-                         1.0f / (float)n);
-    q->op->squared_error(q, losses_row(a->value_losses, row), plan_output_gradient(a->plan, "value"),
-                         plan_output(a->plan, "value"), a->device_value, tensor_none(),
-                         a->config.value_weight / (float)n);
-    plan_backward(a->plan, n);
-    optimiser_step(a->optimiser, (double)run->iteration);
-}
-
-struct learn_figures {
-    int steps;
-    double policy_loss, value_loss, norm, seconds;
-    double iteration_seconds; /* all of the iteration, self-play included */
-};
-
-/* Adds the mean of each of the first `rows` rows to *to (waits). */
-static void means_add(struct alphazero *a, struct queue *q, struct tensor losses, int rows, double *to) {
-    const float *row = a->losses;
-    if (rows > 0) queue_download(q, a->losses, tensor_head(losses, rows));
-    for (int i = 0; i < rows; i++, row += a->config.batch) {
-        double sum = 0;
-        for (int k = 0; k < a->config.batch; k++)
-            sum += (double)row[k];
-        *to += sum / a->config.batch;
-    }
-}
-
-static void losses_read(struct alphazero *a, struct queue *q, int rows, struct learn_figures *f) {
-    means_add(a, q, a->policy_losses, rows, &f->policy_loss);
-    means_add(a, q, a->value_losses, rows, &f->value_loss);
-}
-
-static enum status learn(struct alphazero *a, struct run *run, struct learn_figures *f) {
-    PHASE("learn");
-    double start = clock_now();
-    if (a->window.total_games >= a->config.start_games && a->window.count > 0) {
-        for (; a->credit >= 1; a->credit -= 1, f->steps++) {
-            learn_step(a, run, f->steps % LOSS_STEPS);
-            if ((f->steps + 1) % LOSS_STEPS == 0) losses_read(a, run->queue, LOSS_STEPS, f);
-        }
-        losses_read(a, run->queue, f->steps % LOSS_STEPS, f);
-    }
-    if (f->steps > 0) {
-        float norm;
-        TRY(optimiser_norm(a->optimiser, &norm));
-        f->norm = (double)norm;
-        f->policy_loss /= f->steps;
-        f->value_loss /= f->steps;
-        if (!isfinite(f->policy_loss) || !isfinite(f->value_loss))
-            return status_fail(STATUS_NUMERIC, "the loss is not finite (policy %g, value %g)", f->policy_loss,
-                               f->value_loss);
-    }
-    f->seconds = clock_now() - start;
-    return STATUS_OK;
-}
-
-/* ---- 4. the gatekeeper ----------------------------------------------------------------------------------
+/* ---- 4. who plays next ----------------------------------------------------------------------------------
  */
 
 /* One side of a match: a player for each worker. */
@@ -318,8 +340,10 @@ static enum status match_nets(struct alphazero *a, struct run *run, struct net *
     return s;
 }
 
-static enum status gate(struct alphazero *a, struct run *run, double *score) {
-    if (a->actor == a->net || (run->iteration + 1) % a->config.gate_every) return STATUS_OK;
+/* *score: of the gatekeeper's match, where there is one. */
+static enum status hand_over(struct alphazero *a, struct run *run, double *score) {
+    if (a->config.gate_every == 0) return net_copy(a->actor, a->net);
+    if ((run->iteration + 1) % a->config.gate_every) return STATUS_OK;
     PHASE("gatekeeper");
     struct match_result result;
     int simulations = a->search_config.simulations;
@@ -376,42 +400,73 @@ static void figures(struct alphazero *a, struct run *run, const struct learn_fig
     a->before = *now;
 }
 
+/* 1 and 2: piece 0 is the main thread's. */
+struct round {
+    struct alphazero *a;
+    const struct run *run;
+    struct game_record *finished;
+    int count;
+    struct learn_figures learnt;
+    enum status status[2];
+    char why[2][512];
+};
+
+static void round_piece(void *context, int i) {
+    struct round *r = context;
+    struct alphazero *a = r->a;
+    if (i == 0) {
+        selfplay_run(a->selfplay, &r->finished, &r->count);
+        r->status[i] = net_evaluator_wait(a->evaluator);
+    } else {
+        r->status[i] = learn(a, r->run, &r->learnt);
+    }
+    if (r->status[i] != STATUS_OK) snprintf(r->why[i], sizeof r->why[i], "%s", status_text());
+}
+
+static enum status round_run(struct round *r) {
+    PHASE("wait for learner"); /* where it is the last */
+    pool_run(r->a->both, 2, round_piece, r);
+    if (r->status[0] != STATUS_OK && r->status[1] != STATUS_OK)
+        return status_fail(r->status[0], "self-play: %s; learning: %s", r->why[0], r->why[1]);
+    for (int i = 0; i < 2; i++)
+        if (r->status[i] != STATUS_OK) return status_fail(r->status[i], "%s", r->why[i]);
+    return STATUS_OK;
+}
+
+static void warn_if_full(struct alphazero *a) {
+    if (a->full_said || !selfplay_tree_full(a->selfplay)) return;
+    log_warn("search trees are full and grow no further: [search] memory = %d MiB is too little for %d "
+             "simulations",
+             a->search_config.memory, a->search_config.simulations);
+    a->full_said = true;
+}
+
 static enum status alphazero_iterate(void *self, struct run *run) {
     struct alphazero *a = self;
     double start = clock_now();
-    /* 1. Self-play. */
-    struct game_record *finished;
-    int count;
-    selfplay_run(a->selfplay, &finished, &count);
-    if (selfplay_tree_full(a->selfplay) && !a->full_said) {
-        log_warn("search trees are full and grow no further: [search] memory = %d MiB is too little for %d "
-                 "simulations",
-                 a->search_config.memory, a->search_config.simulations);
-        a->full_said = true;
-    }
+    /* 1 and 2. Self-play and learning. */
+    struct round r = {.a = a, .run = run};
+    enum status s = round_run(&r);
+    warn_if_full(a);
 
-    /* 2. The window. New positions pay for learning steps. */
-    enum status s = STATUS_OK;
-    if (count > 0 && a->config.sample_every > 0 && (run->iteration + 1) % a->config.sample_every == 0)
-        s = write_sample_game(a, run, &finished[0]);
-    for (int i = 0; i < count; i++) {
-        a->credit += (double)finished[i].policy_count * (double)a->config.reuse / a->config.batch;
-        window_add(&a->window, &finished[i], window_limit(a));
+    /* 3. The window. New positions pay for learning steps. */
+    if (s == STATUS_OK && r.count > 0 && a->config.sample_every > 0 &&
+        (run->iteration + 1) % a->config.sample_every == 0)
+        s = write_sample_game(a, run, &r.finished[0]);
+    for (int i = 0; i < r.count; i++) {
+        a->credit += (double)r.finished[i].policy_count * (double)a->config.reuse / a->config.batch;
+        window_add(&a->window, &r.finished[i], window_limit(a));
     }
-    mem_free(finished);
+    mem_free(r.finished);
     TRY(s);
 
-    /* 3. Learning. */
-    struct learn_figures f = {0};
-    TRY(learn(a, run, &f));
-
-    /* 4. The gatekeeper. */
+    /* 4. Who plays next. */
     double gate_score = NAN; /* no match was played */
-    TRY(gate(a, run, &gate_score));
+    TRY(hand_over(a, run, &gate_score));
 
     /* 5. Figures. */
-    f.iteration_seconds = clock_now() - start;
-    figures(a, run, &f, gate_score);
+    r.learnt.iteration_seconds = clock_now() - start;
+    figures(a, run, &r.learnt, gate_score);
     return STATUS_OK;
 }
 
@@ -423,7 +478,7 @@ static void alphazero_save(void *self, struct checkpoint_writer *w) {
     void *data;
     size_t size;
     checkpoint_put_net(w, "net", a->net, a->optimiser);
-    if (a->actor != a->net) checkpoint_put_net(w, "actor", a->actor, NULL);
+    if (a->config.gate_every > 0) checkpoint_put_net(w, "actor", a->actor, NULL);
     window_save(&a->window, &data, &size);
     checkpoint_put_bytes(w, "alphazero/window", data, size);
     mem_free(data);
@@ -440,7 +495,8 @@ static enum status alphazero_load(void *self, struct checkpoint_reader *r) {
     void *data;
     size_t size;
     TRY(checkpoint_get_net(r, "net", a->net, a->optimiser));
-    if (a->actor != a->net) TRY(checkpoint_get_net(r, "actor", a->actor, NULL));
+    TRY(a->config.gate_every > 0 ? checkpoint_get_net(r, "actor", a->actor, NULL)
+                                 : net_copy(a->actor, a->net));
     TRY(checkpoint_get_bytes(r, "alphazero/window", &data, &size));
     enum status s = window_load(&a->window, data, size);
     mem_free(data);
@@ -459,7 +515,7 @@ static enum status alphazero_load(void *self, struct checkpoint_reader *r) {
 static enum status alphazero_init_weights(void *self, struct checkpoint_reader *r) {
     struct alphazero *a = self;
     TRY(checkpoint_get_net(r, "net", a->net, NULL));
-    return a->actor == a->net ? STATUS_OK : net_copy(a->actor, a->net);
+    return net_copy(a->actor, a->net);
 }
 
 /* ---- tengen eval: the raw policy against random play, the search against the untrained network
@@ -494,7 +550,7 @@ static void alphazero_close(void *self) {
     net_evaluator_free(a->evaluator);
     optimiser_free(a->optimiser);
     plan_free(a->plan);
-    if (a->actor != a->net) net_free(a->actor);
+    net_free(a->actor);
     net_free(a->net);
     window_free(&a->window);
     board_input_free(&a->input);
@@ -503,6 +559,12 @@ static void alphazero_close(void *self) {
         device_release(d, a->device_value.data);
         device_release(d, a->policy_losses.data);
         device_release(d, a->value_losses.data);
+    }
+    if (a->both) {
+        queue_close(a->queue);
+        pool_free(a->learning);
+        pool_free(a->acting);
+        pool_free(a->both);
     }
     mem_free(a->samples);
     mem_free(a->policy);

@@ -91,6 +91,13 @@ void net_evaluator_free(struct evaluator *base) {
     mem_free(e);
 }
 
+enum status net_evaluator_wait(struct evaluator *base) {
+    struct net_evaluator *e = base->context;
+    for (int i = 0; i < base->lanes; i++)
+        TRY(queue_wait(e->lanes[i].queue));
+    return STATUS_OK;
+}
+
 /* The parts of a run's config that say what a network is for. */
 struct loaded_config {
     struct game_config game;
