@@ -2,10 +2,11 @@
  *
  * While capturing nothing may allocate or free, and a graph speaks of the addresses that it was captured
  * with. So a request for more workspace, or for a copy of weights that is not there, spoils the recording:
- * the plan runs directly once more and records again. Workspaces and copies that move later make the queue's
- * generation grow, and graphs of an older one are not launched. Copies of weights are not refreshed inside a
- * graph but by its launch, if their version has changed: a graph keeps the copies it reads. Captures are
- * thread-local, since other threads may allocate at any time. TENGEN_GRAPHS=0 turns graphs off. */
+ * the plan runs directly once more and records again. A workspace that moves later makes the queue's
+ * generation grow, and graphs of an older one are not launched. Copies of weights never move; they are not
+ * refreshed inside a graph but by its launch, if their version has changed: a graph keeps the copies it
+ * reads. Captures are thread-local, since other threads may allocate at any time. TENGEN_GRAPHS=0 turns
+ * graphs off. */
 #include "cuda/state.h"
 
 #include <stdio.h>
@@ -57,7 +58,7 @@ void cuda_graph_free(struct device *d, struct graph *g) {
 
 bool cuda_graph_begin(struct queue *q) {
     struct cuda_queue *state = cuda_state(q);
-    if (!graphs_wanted() || cuda_copies_moved(q)) return false;
+    if (!graphs_wanted()) return false;
     if (cudaStreamBeginCapture(cuda_stream(q), cudaStreamCaptureModeThreadLocal) != cudaSuccess) {
         cudaGetLastError(); /* it is answered by running directly */
         return false;
@@ -98,7 +99,8 @@ struct graph *cuda_graph_end(struct queue *q, char *why, size_t size) {
 
 bool cuda_graph_launch(struct queue *q, struct graph *g) {
     struct cuda_queue *state = cuda_state(q);
-    if (g->generation != state->generation || cuda_copies_moved(q)) return false;
+    if (g->generation != state->generation) return false;
+    cuda_copies_check(q);
     for (int i = 0; i < g->count; i++)
         cuda_copy_refresh(q, g->copies[i]);
     cuda_ok(q, cudaGraphLaunch(g->exec, cuda_stream(q)), "launching a graph");

@@ -21,7 +21,7 @@
 /* Behind device.state. */
 struct cuda_device {
     int major, minor;       /* compute capability */
-    atomic_ullong releases; /* how often memory was released: copies of weights from before are not trusted */
+    atomic_ullong releases; /* how often memory was released: copies of weights from before are made again */
 };
 
 struct cuda_copy;   /* weights.c: bf16 working copies of parameters */
@@ -43,7 +43,7 @@ struct cuda_queue {
     struct staging staging;
     struct cuda_copy *copies;
     unsigned long long copies_releases; /* the device's count that the copies belong to */
-    unsigned long long generation;      /* grows when scratch or copies move: graphs of before are void */
+    unsigned long long generation;      /* grows when scratch moves: graphs of before are void */
     struct graph *recording;            /* being captured, or NULL */
     struct conv_plan *conv_plans[PLAN_BUCKETS];
     struct matrix_plan *matrix_plans[PLAN_BUCKETS];
@@ -74,7 +74,7 @@ struct tensor cuda_parameter(struct queue *q, struct tensor w, enum dtype dtype,
 struct tensor cuda_convert(struct queue *q, struct tensor t, enum dtype dtype, enum cuda_place place);
 struct tensor cuda_like(struct queue *q, struct tensor t, enum dtype dtype, enum cuda_place place);
 void cuda_copies_free(struct cuda_queue *state);
-bool cuda_copies_moved(struct queue *q);
+void cuda_copies_check(struct queue *q); /* whether memory was released, after which no copy is trusted */
 void cuda_copy_refresh(struct queue *q, struct cuda_copy *copy); /* converts if the version has changed */
 
 /* Whether the device's libraries take BF16 (Ampere and later); else products run on F32 copies. */

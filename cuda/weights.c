@@ -11,7 +11,8 @@ struct cuda_copy {
     const void *data;
     const uint64_t *version;
     size_t count;
-    uint64_t seen; /* the version that was copied */
+    uint64_t seen; /* the version that was copied; not where it is stale */
+    bool stale;
     void *copy;
 };
 
@@ -42,7 +43,6 @@ struct tensor cuda_convert(struct queue *q, struct tensor t, enum dtype dtype, e
 }
 
 void cuda_copies_free(struct cuda_queue *state) {
-    state->generation++;
     while (state->copies) {
         struct cuda_copy *next = state->copies->next;
         cudaFree(state->copies->copy);
@@ -51,24 +51,22 @@ void cuda_copies_free(struct cuda_queue *state) {
     }
 }
 
-/* Released memory may have been handed out again, with other weights of the same version: all copies are
- * forgotten then, though not while a graph is recorded, which must not free. */
-bool cuda_copies_moved(struct queue *q) {
-    struct cuda_device *device = q->device->state;
-    return atomic_load(&device->releases) != cuda_state(q)->copies_releases;
-}
-
-static void copies_check(struct queue *q) {
+/* Released memory may have been handed out again, with other weights of the same version: all copies are made
+ * again then, in their places, so that graphs that read them stay what they are. */
+void cuda_copies_check(struct queue *q) {
     struct cuda_queue *state = cuda_state(q);
     struct cuda_device *device = q->device->state;
-    if (!cuda_copies_moved(q) || cuda_recording(q)) return;
-    state->copies_releases = atomic_load(&device->releases);
-    cuda_copies_free(state);
+    unsigned long long releases = atomic_load(&device->releases);
+    if (releases == state->copies_releases) return;
+    state->copies_releases = releases;
+    for (struct cuda_copy *c = state->copies; c; c = c->next)
+        c->stale = true;
 }
 
 /* Parameters are F32, so what is copied is BF16. */
 void cuda_copy_refresh(struct queue *q, struct cuda_copy *c) {
-    if (c->seen == *c->version) return;
+    if (!c->stale && c->seen == *c->version) return;
+    c->stale = false;
     c->seen = *c->version;
     cuda_scale(q, tensor_1(c->copy, DTYPE_BF16, (int)c->count),
                tensor_1((void *)(uintptr_t)c->data, DTYPE_F32, (int)c->count), 1.0f, false);
@@ -85,7 +83,7 @@ static struct cuda_copy *copy_make(struct queue *q, struct tensor w) {
     if (!cuda_ok(q, cudaMalloc(&copy, count * dtype_size(DTYPE_BF16)), "memory for a copy of weights"))
         return NULL;
     struct cuda_copy *c = MEM_NEW(struct cuda_copy, 1);
-    *c = (struct cuda_copy){state->copies, w.data, w.version, count, *w.version + 1, copy};
+    *c = (struct cuda_copy){state->copies, w.data, w.version, count, .stale = true, .copy = copy};
     state->copies = c;
     return c;
 }
@@ -94,7 +92,7 @@ struct tensor cuda_parameter(struct queue *q, struct tensor w, enum dtype dtype,
     if (!tensor_is(w) || w.dtype == dtype) return w;
     if (!w.version) return cuda_convert(q, w, dtype, place);
     const size_t count = tensor_count(w);
-    copies_check(q);
+    cuda_copies_check(q);
     struct cuda_copy *c = cuda_state(q)->copies;
     while (c && (c->data != w.data || c->version != w.version || c->count != count))
         c = c->next;
