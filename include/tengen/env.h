@@ -4,6 +4,7 @@
  *
  *     cartpole    one of src/env/envs.def: rules that are ours, written once as HD static inline functions
  *     gym:ID      any environment of Gymnasium, in worker processes
+ *     atari:GAME  a game of the Arcade Learning Environment, in worker processes; stacks of four frames
  *
  * What stands behind the name is a `struct env_provider`; what an environment shows and takes is its
  * `struct env_spec`. A step is sent and then received, so that a caller can work meanwhile; observe and reset
@@ -23,15 +24,32 @@
 #include "tengen/rng.h"
 
 #define ENV_CONFIG(F, S)                                                                                     \
-    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, or gym:ID")                            \
+    F(S, string, name, "cartpole", 0, 0, "a name in src/env/envs.def, gym:ID or atari:GAME")                 \
     F(S, int, count, 8, 1, 1000000, "environments stepped together")                                         \
     F(S, string, map, "S..M./.M.../..PM./M..../..M.E", 0, 0,                                                 \
       "gridworld: rows parted by `/` of S start, E end, M mines, P power, # walls and .")                    \
-    F(S, float, sticky, 0.1, 0, 1, "MinAtar: how likely the last action is taken again instead")             \
+    F(S, float, sticky, -1, -1, 1,                                                                           \
+      "MinAtar (a step), Atari (a frame): how likely the last action is taken again instead; -1: MinAtar "   \
+      "0.1, Atari what the preset says")                                                                     \
     F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")                                        \
-    F(S, int, workers, 0, 0, 1024, "gym: worker processes; 0: one a core")                                   \
-    F(S, float, timeout, 60, 0.1, 1e6, "gym: seconds after which a silent worker is started again")          \
-    F(S, string, python, "python3", 0, 0, "gym: the Python that has the modules")
+    F(S, choice, preset, "nature", 0, 0,                                                                     \
+      "nature | gymnasium | sb3; Atari: DQN 2015 (life_loss, clip, maximum colour), ALE's v5 with "          \
+      "AtariPreprocessing (sticky 0.25, maximum luminance), or Stable-Baselines3 (as nature, and fire)")     \
+    F(S, choice, life_loss, "preset", 0, 0,                                                                  \
+      "preset | yes | no; Atari: a lost life ends the learner's episode, though the game goes on")           \
+    F(S, choice, fire, "preset", 0, 0,                                                                       \
+      "preset | yes | no; Atari: FIRE and the action after it are played when a game begins and after a "    \
+      "lost life, where there is FIRE")                                                                      \
+    F(S, choice, clip, "preset", 0, 0, "preset | yes | no; Atari: rewards are learnt from by their sign")    \
+    F(S, choice, maximum, "preset", 0, 0,                                                                    \
+      "preset | colour | luminance; Atari: what the maximum of a step's last two screens is taken of")       \
+    F(S, int, frame_skip, 4, 1, 16, "Atari: frames a step")                                                  \
+    F(S, int, noops, 30, 0, 10000, "Atari: a game begins with 1 to so many frames of no action")             \
+    F(S, int, max_frames, 108000, 1, 1000000000, "Atari: a game is truncated after so many frames")          \
+    F(S, bool, all_actions, false, 0, 0, "Atari: all 18 actions, not only those that the game knows")        \
+    F(S, int, workers, 0, 0, 1024, "gym, Atari: worker processes; 0: one a core")                            \
+    F(S, float, timeout, 60, 0.1, 1e6, "gym, Atari: seconds after which a silent worker is started again")   \
+    F(S, string, python, "python3", 0, 0, "gym, Atari: the Python that has the modules")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };

@@ -46,8 +46,8 @@ int env_spec_state(const struct env_spec *spec, const float *observation) {
 
 static const struct {
     const char *prefix;
-    const struct env_provider *provider; /* NULL: not in this program */
-} outside[] = {{"gym:", &env_provider_gym}, {"atari:", NULL}};
+    const struct env_provider *provider;
+} outside[] = {{"gym:", &env_provider_gym}, {"atari:", &env_provider_atari}};
 
 static enum status unknown(const char *name) {
     enum { MAX = 64 };
@@ -66,17 +66,15 @@ static enum status unknown(const char *name) {
     if (near)
         return status_fail(STATUS_USAGE, "[env] name = %s: unknown environment; did you mean `%s`?", name,
                            near);
-    return status_fail(STATUS_USAGE, "[env] name = %s: unknown environment; there are %sand gym:ID", name,
-                       list);
+    return status_fail(STATUS_USAGE,
+                       "[env] name = %s: unknown environment; there are %sgym:ID and atari:GAME", name, list);
 }
 
 static enum status find_provider(const char *name, const struct env_provider **provider) {
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
         if (strncmp(name, outside[i].prefix, strlen(outside[i].prefix)) != 0) continue;
         *provider = outside[i].provider;
-        if (*provider) return STATUS_OK;
-        return status_fail(STATUS_USAGE, "[env] name = %s: this program has no environments of the kind %s",
-                           name, outside[i].prefix);
+        return STATUS_OK;
     }
     *provider = &env_provider_native;
     return env_native_find(name) >= 0 ? STATUS_OK : unknown(name);

@@ -1,7 +1,4 @@
-/* Environments of Gymnasium, in worker processes.
- *
- * Each is given a seed at its first reset (and when its worker was started again), drawn from its own stream;
- * from then on it draws as it likes. A worker's death ends the episodes of its environments, truncated. */
+/* Environments of Gymnasium, in worker processes. */
 #include <math.h>
 #include <string.h>
 
@@ -10,9 +7,7 @@
 #include "tengen/mem.h"
 
 struct gym {
-    struct workers workers;
-    struct rng *rngs; /* [N] for seeds */
-    uint8_t *seeded;  /* [N] since its worker was started */
+    struct workers workers; /* first: workers_batch_save */
 };
 
 static void set_spec(struct env_spec *spec, const struct worker_spec *from) {
@@ -34,11 +29,7 @@ static void set_spec(struct env_spec *spec, const struct worker_spec *from) {
 static enum status gym_open(struct env_batch *b, const struct env_config *config, uint64_t seed,
                             enum rng_purpose purpose, uint64_t first_index) {
     struct gym *self = b->self = MEM_NEW(struct gym, 1);
-    self->rngs = MEM_NEW(struct rng, b->count);
-    self->seeded = MEM_NEW(uint8_t, b->count);
-    for (int i = 0; i < b->count; i++)
-        self->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
-    TRY(workers_open(&self->workers, config, b->count));
+    TRY(workers_open(&self->workers, config, b->count, seed, purpose, first_index));
     set_spec(&b->spec, &self->workers.spec);
     return STATUS_OK;
 }
@@ -47,31 +38,20 @@ static void gym_close(struct env_batch *b) {
     struct gym *self = b->self;
     if (!self) return;
     workers_close(&self->workers);
-    mem_free(self->rngs);
-    mem_free(self->seeded);
     mem_free(self);
-}
-
-static void reset_one(struct gym *self, int i) {
-    struct worker_slot *slot = workers_slot(&self->workers, i);
-    slot->seed = self->seeded[i] ? WORKER_NO_SEED : (int32_t)(rng_u32(&self->rngs[i]) >> 1);
-    self->seeded[i] = 1;
-    workers_command(&self->workers, i, WORKER_RESET);
 }
 
 static enum status gym_reset(struct env_batch *b, const uint8_t *mask) {
     struct gym *self = b->self;
     for (int i = 0; i < b->count; i++)
-        if (!mask || mask[i]) reset_one(self, i);
+        if (!mask || mask[i]) workers_command(&self->workers, i, WORKER_RESET);
     for (;;) {
         int i;
         bool lost;
         workers_start(&self->workers);
         TRY(workers_next(&self->workers, &i, &lost));
         if (i < 0) return STATUS_OK;
-        if (!lost) continue;
-        self->seeded[i] = 0;
-        reset_one(self, i);
+        if (lost) workers_command(&self->workers, i, WORKER_RESET);
     }
 }
 
@@ -112,25 +92,7 @@ static enum status gym_receive(struct env_batch *b) {
         b->rewards[i] = lost ? 0 : slot->reward;
         b->terminated[i] = !lost && slot->terminated;
         b->truncated[i] = lost || slot->truncated;
-        if (lost) self->seeded[i] = 0;
     }
-}
-
-static size_t gym_save(struct env_batch *b, void *to) {
-    struct gym *self = b->self;
-    size_t bytes = (size_t)b->count * sizeof *self->rngs;
-    if (to) memcpy(to, self->rngs, bytes);
-    return bytes;
-}
-
-/* Worker processes cannot be saved: an episode begins, with a seed that was not used before. */
-static enum status gym_load(struct env_batch *b, const void *from, size_t size) {
-    struct gym *self = b->self;
-    memcpy(self->rngs, from, size);
-    memset(self->seeded, 0, (size_t)b->count);
-    memset(b->returns, 0, (size_t)b->count * sizeof *b->returns);
-    memset(b->lengths, 0, (size_t)b->count * sizeof *b->lengths);
-    return gym_reset(b, NULL);
 }
 
 const struct env_provider env_provider_gym = {
@@ -140,6 +102,6 @@ const struct env_provider env_provider_gym = {
     .observe = gym_observe,
     .send = gym_send,
     .receive = gym_receive,
-    .save = gym_save,
-    .load = gym_load,
+    .save = workers_batch_save,
+    .load = workers_batch_load,
 };

@@ -36,6 +36,7 @@ static enum status read_map(const char *text, struct env_rules *rules) {
 }
 
 enum status env_rules_read(const struct env_config *config, struct env_rules *rules) {
-    *rules = (struct env_rules){.sticky = config->sticky, .ramping = config->ramping};
+    *rules = (struct env_rules){.sticky = config->sticky < 0 ? 0.1f : config->sticky, /* MinAtar's */
+                                .ramping = config->ramping};
     return read_map(config->map, rules);
 }

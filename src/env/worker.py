@@ -1,4 +1,4 @@
-"""A worker of a Tengen trainer: steps some environments of Gymnasium.
+"""A worker of a Tengen trainer: steps some environments of Gymnasium, or games of the Arcade Learning Environment.
 
 The trainer runs this text with `python3 -c` and shares memory with it (descriptor 3), whose layout src/env/workers.h
 tells: for each worker a semaphore and what its environments are like, for each environment a slot with a command, what came
@@ -6,6 +6,7 @@ of it, and the observation. Commands are carried out when the semaphore is poste
 """
 import array
 import ctypes
+import difflib
 import mmap
 import os
 import signal
@@ -20,10 +21,10 @@ MEMORY, UP, RESET, STEP, NO_SEED = 3, 1, 1, 2, -1
 ERROR_BYTES, COMPONENTS = 1024, 16
 # Words (4 bytes) of a worker's area and of a slot.
 STATE, ERROR, SPEC = 16, 17, 17 + ERROR_BYTES // 4
-HEIGHT, WIDTH, CHANNELS, BYTES, PIXELS, KIND, PARTS, LIMIT, SOLVED = range(SPEC, SPEC + 9)
-CHOICES = SPEC + 9
+HEIGHT, WIDTH, CHANNELS, BYTES, PIXELS, KIND, PARTS, LIMIT, SOLVED, GREY, FIRE = range(SPEC, SPEC + 11)
+CHOICES = SPEC + 11
 LOW, HIGH = CHOICES + COMPONENTS, CHOICES + 2 * COMPONENTS
-COMMAND, SEED, REWARD, TERMINATED, TRUNCATED, ACTIONS = range(6)
+COMMAND, SEED, REWARD, TERMINATED, TRUNCATED, LIVES, FRAMES, ACTIONS = range(8)
 SLOT_BYTES = 128
 DISCRETE, MULTI_DISCRETE, CONTINUOUS = range(3)
 
@@ -72,7 +73,7 @@ class Memory:
 class Gymnasium:
     """One environment of Gymnasium."""
 
-    def __init__(self, name):
+    def __init__(self, name, _):
         gymnasium = import_module("gymnasium", "gymnasium")
         if name.startswith("ALE/"):
             import_module("ale_py", "ale-py")
@@ -169,6 +170,75 @@ class Gymnasium:
         ints[slot + TERMINATED], ints[slot + TRUNCATED] = bool(terminated), bool(truncated)
 
 
+class Atari:
+    """One game; shows the last two screens of a step, as colour codes where the console has the palette of NTSC."""
+
+    def __init__(self, name, all_actions):
+        ale_py = import_module("ale_py", "ale-py")
+        games = {game.replace("_", ""): game for game in ale_py.roms.get_all_rom_ids()}
+        if name not in games:
+            near = [games[key] for key in difflib.get_close_matches(name, games, 3, 0.5)] or sorted(games.values())
+            raise Refusal(f"no game is called {name}; did you mean {', '.join(near)}?")
+        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+        self.ale, self.rom = ale_py.ALEInterface(), ale_py.roms.get_rom_path(games[name])
+        self.ale.setFloat("repeat_action_probability", 0.0)  # the trainer says which action each frame gets
+        self.ale.loadROM(self.rom)
+        legal = self.ale.getLegalActionSet() if all_actions else self.ale.getMinimalActionSet()
+        self.actions = [int(getattr(action, "value", action)) for action in legal]
+        self.height, self.width = self.ale.getScreenDims()
+        self.grey = self.height == 250  # PAL
+        self.screen = self.ale.getScreenGrayscale if self.grey else self.ale.getScreen
+
+    def write_spec(self, memory, area):
+        memory.ints[area + HEIGHT], memory.ints[area + WIDTH], memory.ints[area + CHANNELS] = self.height, self.width, 2
+        memory.ints[area + BYTES], memory.ints[area + PIXELS] = 2 * self.height * self.width, True
+        memory.ints[area + KIND], memory.ints[area + PARTS] = DISCRETE, 1
+        memory.ints[area + CHOICES] = len(self.actions)
+        memory.ints[area + GREY], memory.ints[area + FIRE] = self.grey, self.actions[1:2] == [1] and len(self.actions) > 2
+
+    def attach(self, memory, slot):
+        self.memory, self.slot, size = memory, slot, self.height * self.width
+        self.before, self.last = (memory.view(4 * slot + SLOT_BYTES + i * size, size, True) for i in range(2))
+        if numpy:
+            self.before, self.last = (view.reshape(self.height, self.width) for view in (self.before, self.last))
+
+    def reset(self, seed, noops):
+        if seed != NO_SEED:
+            self.ale.setInt("random_seed", seed)
+            self.ale.loadROM(self.rom)
+        self.ale.reset_game()
+        for _ in range(noops):
+            self.ale.act(0)
+            if self.ale.game_over():
+                self.ale.reset_game()
+        self.screen(self.before)
+        return 0, noops
+
+    def step(self, frames):
+        act, over, codes, actions = self.ale.act, self.ale.game_over, self.actions, self.memory.ints
+        first, reward = self.slot + ACTIONS, 0
+        for frame in range(frames):
+            if over():
+                return reward, frame
+            if frame == frames - 1:
+                self.screen(self.before)
+            reward += act(codes[actions[first + frame]])
+        if frames == 1:
+            self.screen(self.before)
+        return reward, frames
+
+    def run(self, command):
+        ints, slot = self.memory.ints, self.slot
+        frames = ints[slot + FRAMES]
+        reward, played = self.reset(ints[slot + SEED], frames) if command == RESET else self.step(frames)
+        self.screen(self.last)
+        self.memory.floats[slot + REWARD] = reward
+        ints[slot + TERMINATED], ints[slot + LIVES], ints[slot + FRAMES] = self.ale.game_over(), self.ale.lives(), played
+
+
+KINDS = {"gym": Gymnasium, "atari": Atari}
+
+
 def waiter(trainer):
     """sem_wait that ends this process when the trainer has gone (which need not be our parent: a Python may be a
     script that starts another)."""
@@ -190,9 +260,10 @@ def waiter(trainer):
     return wait, lambda address: libc.sem_post(ctypes.c_void_p(address))
 
 
-def work(memory, name, area, first, count, slots, trainer):
+def work(memory, name, area, first, count, slots, trainer, all_actions):
     wait, post = waiter(trainer)
-    envs = [Gymnasium(name) for _ in range(count)]
+    kind, _, name = name.partition(":")
+    envs = [KINDS[kind](name, all_actions) for _ in range(count)]
     envs[0].write_spec(memory, area)
     stride = SLOT_BYTES + (memory.ints[area + BYTES] + 63) // 64 * 64
     memory.ints[area + STATE] = UP
@@ -218,7 +289,7 @@ def main():
     os.dup2(2, 1)
     area, memory = int(sys.argv[2]), Memory()
     try:
-        work(memory, sys.argv[1], *map(int, sys.argv[2:7]))
+        work(memory, sys.argv[1], *map(int, sys.argv[2:8]))
     except BaseException as error:
         text = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
         data = text.encode()[: ERROR_BYTES - 1] + b"\0"

@@ -33,8 +33,8 @@ struct shared {
 _Static_assert(sizeof(sem_t) <= 64, "worker.py expects the state behind the semaphore");
 _Static_assert(offsetof(struct area, up) == 4 * 16 && offsetof(struct area, spec) == 4 * 273,
                "as worker.py has it");
-_Static_assert(sizeof(struct worker_spec) == 4 * 57, "as worker.py has it");
-_Static_assert(offsetof(struct worker_slot, actions) == 4 * 5 &&
+_Static_assert(sizeof(struct worker_spec) == 4 * 59, "as worker.py has it");
+_Static_assert(offsetof(struct worker_slot, actions) == 4 * 7 &&
                    offsetof(struct worker_slot, observation) == 128,
                "as worker.py has it");
 
@@ -104,18 +104,22 @@ static void describe(const struct workers *w, const struct worker *worker, char 
 static enum status start_worker(struct workers *w, struct worker *worker) {
     int index = (int)(worker - w->workers);
     struct area *area = &shared(w)->areas[index];
-    char numbers[5][24];
+    char numbers[6][24];
     memset(area, 0, sizeof *area);
     sem_init(&area->request, 1, 0);
     worker->called = false;
     worker->active = clock_now();
-    const long values[5] = {(long)(offsetof(struct shared, areas) + (size_t)index * sizeof *area) / 4,
-                            worker->first, worker->envs, (long)slots_at(w), (long)getpid()};
-    for (int i = 0; i < 5; i++)
+    const long values[6] = {(long)(offsetof(struct shared, areas) + (size_t)index * sizeof *area) / 4,
+                            worker->first,
+                            worker->envs,
+                            (long)slots_at(w),
+                            (long)getpid(),
+                            w->all_actions};
+    for (int i = 0; i < 6; i++)
         snprintf(numbers[i], sizeof numbers[i], "%ld", values[i]);
-    const char *id = strchr(w->name, ':') + 1;
-    const char *const arguments[] = {w->python,  "-W",       "ignore",   "-c",       worker_source, id,
-                                     numbers[0], numbers[1], numbers[2], numbers[3], numbers[4],    NULL};
+    const char *const arguments[] = {w->python,  "-W",       "ignore",   "-c",       worker_source,
+                                     w->name,    numbers[0], numbers[1], numbers[2], numbers[3],
+                                     numbers[4], numbers[5], NULL};
     enum status status = child_start_program(&worker->child, arguments, w->descriptor);
     if (status == STATUS_OK) return STATUS_OK;
     return status_context(status, "[env] python = %s, which %s needs (choose another by env.python=PATH)",
@@ -193,10 +197,18 @@ static enum status start_all(struct workers *w) {
     return STATUS_OK;
 }
 
-enum status workers_open(struct workers *w, const struct env_config *config, int envs) {
-    *w = (struct workers){.envs = envs, .descriptor = -1, .timeout = (double)config->timeout};
+enum status workers_open(struct workers *w, const struct env_config *config, int envs, uint64_t seed,
+                         enum rng_purpose purpose, uint64_t first_index) {
+    *w = (struct workers){.envs = envs,
+                          .descriptor = -1,
+                          .timeout = (double)config->timeout,
+                          .all_actions = config->all_actions};
     w->name = mem_string(config->name);
     snprintf(w->python, sizeof w->python, "%s", config->python);
+    w->rngs = MEM_NEW(struct rng, envs);
+    for (int i = 0; i < envs; i++)
+        w->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
+    w->seeded = MEM_NEW(uint8_t, envs);
     w->out = MEM_NEW(uint8_t, envs);
     w->lost = MEM_NEW(uint8_t, envs);
     memset(w->lost, 1, (size_t)envs); /* until their first reset */
@@ -212,6 +224,8 @@ void workers_close(struct workers *w) {
     if (w->memory) munmap(w->memory, w->memory_bytes);
     if (w->workers && w->descriptor >= 0) close(w->descriptor);
     mem_free(w->workers);
+    mem_free(w->rngs);
+    mem_free(w->seeded);
     mem_free(w->out);
     mem_free(w->lost);
     mem_free(w->name);
@@ -234,9 +248,14 @@ void workers_command(struct workers *w, int env, enum worker_command command) {
     ENSURE(!w->out[env], "environment %d has a command already", env);
     w->out[env] = 1;
     w->outstanding++;
-    if (command == WORKER_RESET) w->lost[env] = 0;
+    struct worker_slot *slot = workers_slot(w, env);
+    if (command == WORKER_RESET) {
+        slot->seed = w->seeded[env] ? WORKER_NO_SEED : (int32_t)(rng_u32(&w->rngs[env]) >> 1);
+        w->seeded[env] = 1;
+        w->lost[env] = 0;
+    }
     if (w->lost[env]) return; /* workers_next says so */
-    atomic_store_explicit(&workers_slot(w, env)->command, command, memory_order_release);
+    atomic_store_explicit(&slot->command, command, memory_order_release);
     worker_of(w, env)->called = true;
 }
 
@@ -262,6 +281,7 @@ static enum status restart(struct workers *w, struct worker *worker) {
     log_warn("%s; it is started again (restart %d), its episodes end truncated", status_text(), w->restarts);
     for (int i = worker->first; i < worker->first + worker->envs; i++) {
         w->lost[i] = 1;
+        w->seeded[i] = 0;
         atomic_store(&workers_slot(w, i)->command, WORKER_IDLE);
     }
     TRY(start_worker(w, worker));
@@ -319,4 +339,23 @@ enum status workers_next(struct workers *w, int *env, bool *lost) {
         if (clock_now() - before >= 0.9 * LOOK) TRY(look_after(w));
     }
     return STATUS_OK;
+}
+
+/* ---- state ----------------------------------------------------------------------------------------------
+ */
+
+size_t workers_batch_save(struct env_batch *b, void *to) {
+    const struct workers *w = b->self;
+    size_t bytes = (size_t)w->envs * sizeof *w->rngs;
+    if (to) memcpy(to, w->rngs, bytes);
+    return bytes;
+}
+
+enum status workers_batch_load(struct env_batch *b, const void *from, size_t size) {
+    struct workers *w = b->self;
+    memcpy(w->rngs, from, size);
+    memset(w->seeded, 0, (size_t)w->envs);
+    memset(b->returns, 0, (size_t)b->count * sizeof *b->returns);
+    memset(b->lengths, 0, (size_t)b->count * sizeof *b->lengths);
+    return b->provider->reset(b, NULL);
 }

@@ -12,6 +12,9 @@
  * started again while the others go on. Its environments are lost: their episodes end in the next step,
  * truncated, and the observation stays what it was. Commands that are out for them come back as lost.
  *
+ * Each environment has a stream of its own, and is given a seed from it at its first reset (and when its
+ * worker was started again); from then on it draws as it likes.
+ *
  * One thread at a time. The kernel ends workers with the thread that started them, so the thread that opens
  * and receives lives as long as they do. */
 #ifndef ENV_WORKERS_H
@@ -29,13 +32,14 @@ enum {
 };
 
 enum worker_command { WORKER_IDLE, WORKER_RESET, WORKER_STEP };
-extern const struct env_provider env_provider_gym;
+extern const struct env_provider env_provider_gym, env_provider_atari;
 
 /* What an environment is like, as its worker says. The two layouts are worker.py's, too. */
 struct worker_spec {
     int32_t h, w, c, observation_bytes, pixels;
     int32_t kind, components, max_steps; /* kind: an env_action_kind */
     float solved;
+    int32_t grey, fire; /* Atari: screens are luminances, no colour codes; action 1 is FIRE */
     int32_t choices[ENV_COMPONENTS];
     float low[ENV_COMPONENTS], high[ENV_COMPONENTS];
 };
@@ -43,8 +47,12 @@ struct worker_spec {
 struct worker_slot {
     _Atomic int32_t command; /* an enum worker_command; the worker's to make WORKER_IDLE */
     int32_t seed;            /* of a reset; WORKER_NO_SEED: go on drawing */
-    float reward;
+    float reward;            /* of all its frames */
     int32_t terminated, truncated;
+    int32_t lives; /* Atari */
+    int32_t
+        frames; /* Atari: how many of `actions` a step takes, one a frame, or how often a reset does nothing
+                   before play begins; the worker's answer: how many it was until the game was over */
     union {
         int32_t discrete[ENV_COMPONENTS];
         float continuous[ENV_COMPONENTS];
@@ -55,27 +63,37 @@ struct worker_slot {
 struct workers {
     char *name; /* of the environment, "gym:ID" */
     char python[CONFIG_TEXT];
-    double timeout; /* seconds */
+    double timeout;   /* seconds */
+    bool all_actions; /* config->all_actions */
     int count, envs;
     struct worker *workers; /* [count] */
     char *memory;           /* shared; memory_bytes */
     size_t memory_bytes, slot_bytes;
     int descriptor;
     struct worker_spec spec;
-    uint8_t *out;  /* [envs] a command is out */
-    uint8_t *lost; /* [envs] died since its last reset */
+    struct rng *rngs; /* [envs] */
+    uint8_t *seeded;  /* [envs] since its worker was started */
+    uint8_t *out;     /* [envs] a command is out */
+    uint8_t *lost;    /* [envs] died since its last reset */
     int outstanding;
     int restarts;
 };
 
-/* Starts workers for `envs` environments, as many as config->workers says, and waits for them. */
-enum status workers_open(struct workers *w, const struct env_config *config, int envs) MUST_USE;
+/* Starts workers for `envs` environments, as many as config->workers says, and waits for them. Environment i
+ * draws from the stream (seed, purpose, first_index + i). */
+enum status workers_open(struct workers *w, const struct env_config *config, int envs, uint64_t seed,
+                         enum rng_purpose purpose, uint64_t first_index) MUST_USE;
 void workers_close(struct workers *w); /* legal on a zeroed struct */
 struct worker_slot *workers_slot(const struct workers *w, int env);
-/* The slot's other fields have been set. A reset begins anew also what was lost. */
+/* The slot's other fields have been set. A reset begins anew also what was lost, and says the seed. */
 void workers_command(struct workers *w, int env, enum worker_command command);
 void workers_start(struct workers *w);
 /* Waits for a command to be done: *env, or -1 when none is out. *lost: its worker has died instead. */
 enum status workers_next(struct workers *w, int *env, bool *lost) MUST_USE;
+
+/* A provider's save and load, where b->self begins with its struct workers: worker processes cannot be saved,
+ * only the streams; a load begins episodes, with seeds that were not used before. */
+size_t workers_batch_save(struct env_batch *b, void *to);
+enum status workers_batch_load(struct env_batch *b, const void *from, size_t size) MUST_USE;
 
 #endif

@@ -53,7 +53,9 @@ tengen_room(algo nn env search data run play)
 tengen_room(cli algo play)
 
 # Environments take the same steps in every lane of a batch, in vectors and their remainders, and on every device.
-set_source_files_properties(${CMAKE_SOURCE_DIR}/src/env/native.c PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
+# Screens shrink to the bytes that OpenCV makes of them.
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/env/native.c ${CMAKE_SOURCE_DIR}/src/env/atari_screen.c
+    PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
 tengen_room_uses(base Threads::Threads tengen::inih ZLIB::ZLIB m)
 # device_open() hands out the CPU's back end, which lives a floor higher: the linker is told of the circle.
 tengen_room_uses(tensor ${CMAKE_DL_LIBS} tengen_ops)
