@@ -1,9 +1,13 @@
 /* tengen bench env: steps a second of environments alone, with observations and resets: a batch a thread, or
- * all lanes on a GPU. */
+ * all lanes on a GPU, or one batch in worker processes. */
+#include <ctype.h>
+#include <math.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "env/atari_screen.h"
 #include "env/native.h"
+#include "env/workers.h"
 #include "tengen/device.h"
 #include "tengen/env_kernels.h"
 #include "tengen/mem.h"
@@ -13,7 +17,9 @@ enum { ACTION_SETS = 16 /* drawn before, taken in turn */, STEPS = 64 /* between
 
 struct env_bench {
     struct env_config config;
+    bool outside; /* in worker processes: threads of ours have nothing to do */
     double seconds;
+    double preprocess; /* seconds of an observation of Atari; 0: not Atari */
     struct env_thread *threads;
 };
 
@@ -53,7 +59,27 @@ static enum status run_steps(struct env_batch *b, const float *actions, size_t s
     return STATUS_OK;
 }
 
-static enum status time_batch(const struct env_bench *e, int thread, double *rate) {
+/* Seconds from two screens, as the workers have left them, to an observation: the best of windows. */
+static double time_preprocessing(const struct env_batch *b) {
+    enum { WINDOWS = 100 };
+    const struct workers *w = b->self; /* first in it */
+    static struct screen screen;
+    static uint8_t picture[SCREEN_PIXELS], stack[4 * SCREEN_PIXELS];
+    double best = INFINITY;
+    screen_init(&screen, w->spec.h, w->spec.grey ? SCREEN_GREY : SCREEN_COLOUR);
+    for (int k = 0; k < WINDOWS; k++) {
+        double start = clock_thread_cpu();
+        for (int i = 0; i < b->count; i++) {
+            const uint8_t *screens = workers_slot(w, i)->observation;
+            screen_shrink(picture, screens, screens + w->spec.h * SCREEN_WIDTH, &screen);
+            screen_push(stack, picture);
+        }
+        best = fmin(best, (clock_thread_cpu() - start) / b->count);
+    }
+    return best;
+}
+
+static enum status time_batch(struct env_bench *e, int thread, double *rate) {
     struct env_batch b;
     TRY(env_batch_open(&b, &e->config, e->config.count, 1, RNG_ENV,
                        (uint64_t)thread * (uint64_t)e->config.count));
@@ -64,6 +90,7 @@ static enum status time_batch(const struct env_bench *e, int thread, double *rat
     struct rng rng = rng_make(1, RNG_TEST, (uint64_t)thread);
     draw_actions(&b.spec, actions, ACTION_SETS * stride, &rng);
     enum status status = run_steps(&b, actions, stride, observations, e->seconds, rate);
+    if (status == STATUS_OK && b.provider == &env_provider_atari) e->preprocess = time_preprocessing(&b);
     mem_free(actions);
     mem_free(observations);
     env_batch_close(&b);
@@ -75,6 +102,14 @@ static void time_thread(void *context, int i) {
     struct env_thread *t = &e->threads[i];
     t->status = time_batch(e, i, &t->rate);
     if (t->status != STATUS_OK) snprintf(t->why, sizeof t->why, "%s", status_text());
+}
+
+/* A name as figures have it: "atari_pong" of atari:pong. */
+static const char *figure_name(const struct env_bench *e, char name[ENV_NAME]) {
+    snprintf(name, ENV_NAME, "%s", e->config.name);
+    for (char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c)) *c = '_';
+    return name;
 }
 
 static enum status time_environment(const struct report *report, struct env_bench *e, struct pool *pool) {
@@ -89,8 +124,11 @@ static enum status time_environment(const struct report *report, struct env_benc
         rate += e->threads[i].rate;
     }
     mem_free(e->threads);
-    if (status == STATUS_OK) report_value(report, rate, "steps/s", "env.%s.steps", e->config.name);
-    return status;
+    if (status != STATUS_OK) return status;
+    char name[ENV_NAME];
+    report_value(report, rate, "steps/s", "env.%s.steps", figure_name(e, name));
+    if (e->preprocess > 0) report_value(report, e->preprocess * 1e6, "us", "env.%s.preprocess", name);
+    return STATUS_OK;
 }
 
 /* ---- on a GPU -------------------------------------------------------------------------------------------
@@ -194,26 +232,47 @@ static enum status time_all(const struct report *report, struct env_bench *e, co
     return STATUS_OK;
 }
 
+/* NAME and settings "env.key=value", in any order. */
+static enum status read_words(struct options *o, struct env_bench *e, const char **name) {
+    struct config *c = config_create();
+    enum status status = STATUS_OK;
+    const char *word;
+    config_bind(c, "env", env_config_keys, &e->config, "the environment");
+    while (status == STATUS_OK && (word = option_word(o))) {
+        if (strchr(word, '='))
+            status = config_override(c, word);
+        else if (*name)
+            status =
+                status_fail(STATUS_USAGE, "two environments, %s and %s; time one at a time", *name, word);
+        else
+            *name = word;
+    }
+    config_free(c);
+    e->outside = *name && strchr(*name, ':');
+    return status;
+}
+
 static enum status bench_env_run(const struct report *report, int argc, char **argv) {
     struct options o;
     struct env_bench e = {.seconds = 1};
     long count = 0, threads = 0;
+    const char *name = NULL;
     options_init(&o, argc, argv);
-    config_defaults(env_config_keys, &e.config);
     const char *spec = option_text(&o, "device", "cpu");
     bool gpu = strcmp(spec, "cpu") != 0;
     TRY(option_long(&o, "count", &count, 1, 1000000));
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &e.seconds, 0, 36000));
     TRY(option_done(&o));
-    e.config.count = (int)(count ? count : gpu ? 65536 : 2048);
-    const char *name = option_word(&o), *more = name ? option_word(&o) : NULL;
-    if (more) return status_fail(STATUS_USAGE, "two environments, %s and %s; time one at a time", name, more);
+    TRY(read_words(&o, &e, &name));
+    e.config.count = (int)(count ? count : e.outside ? 16 : gpu ? 65536 : 2048);
     struct device *device = NULL;
     if (gpu) TRY(device_open(spec, 1, &device));
-    struct pool *pool = pool_create((int)threads);
+    struct pool *pool = pool_create(e.outside ? 1 : (int)threads);
     if (gpu)
         report_note(report, "%d environments on %s, random actions", e.config.count, device->name);
+    else if (e.outside)
+        report_note(report, "%d environments in worker processes, random actions", e.config.count);
     else
         report_note(report, "%d environments in each of %d threads, random actions", e.config.count,
                     pool_threads(pool));
@@ -228,9 +287,12 @@ const struct bench bench_env = {
     .summary = "steps a second of environments alone, observations and resets included",
     .help =
         "  tengen bench env [NAME] [--count 2048] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
+        "                   [env.key=value ...]\n"
         "  Each thread steps a batch of --count environments by random actions drawn before, resets what "
         "has\n"
         "  ended and observes. Without a name: all of our own, one after the other. On a GPU one batch (of\n"
-        "  65536) lives in its memory, and kernels do the same.\n",
+        "  65536) lives in its memory, and kernels do the same. gym:ID and atari:GAME are one batch (of 16) "
+        "in\n"
+        "  env.workers processes; of Atari, also how long an observation takes from screens to stack.\n",
     .run = bench_env_run,
 };
