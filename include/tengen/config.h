@@ -105,8 +105,8 @@ void config_free(struct config *c);
 void config_bind(struct config *c, const char *section, const struct config_key *keys, void *values,
                  const char *about);
 
-/* From now on sections of a text that nothing is bound to are skipped: for reading a part of a stored config.
- */
+/* From now on sections of a text that nothing is bound to are skipped, but for those that look like one that
+ * is, misspelt: for reading a part of a config. */
 void config_ignore_unbound(struct config *c);
 
 /* Sets every value of one struct to its default, without a config. */

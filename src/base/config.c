@@ -90,12 +90,17 @@ static void suggest(const char *word, const char *const *candidates, int count, 
         used += (size_t)snprintf(text + used, size - used, "%s %s", i ? "," : "", candidates[i]);
 }
 
+static int section_names(const struct config *c, const char *names[CANDIDATES]) {
+    int count = 0;
+    for (; count < c->count && count < CANDIDATES; count++)
+        names[count] = c->sections[count].name;
+    return count;
+}
+
 static enum status unknown_section(const struct config *c, const char *where, const char *section) {
     const char *candidates[CANDIDATES];
     char hint[600];
-    int count = 0;
-    for (; count < c->count && count < CANDIDATES; count++)
-        candidates[count] = c->sections[count].name;
+    int count = section_names(c, candidates);
     suggest(section, candidates, count, hint, sizeof hint);
     return status_fail(STATUS_USAGE, "%s: unknown section `%s`; %s", where, section, hint);
 }
@@ -130,6 +135,13 @@ static enum status assign(const struct config *c, const char *where, const char 
     return STATUS_OK;
 }
 
+/* Another reader's, and not one of ours misspelt. */
+static bool is_ignored(const struct config *c, const char *section) {
+    const char *names[CANDIDATES];
+    return c->ignore_unbound && section[0] && !find_section(c, section) &&
+           !config_nearest(section, names, section_names(c, names));
+}
+
 struct reading {
     const struct config *config;
     const char *name;
@@ -139,7 +151,7 @@ static enum status read_line(void *context, int line, const char *section, const
                              const char *value) {
     const struct reading *r = context;
     char where[700];
-    if (r->config->ignore_unbound && section[0] && !find_section(r->config, section)) return STATUS_OK;
+    if (is_ignored(r->config, section)) return STATUS_OK;
     if (!key) {
         snprintf(where, sizeof where, "%s:%d", r->name, line);
         return find_section(r->config, section) ? STATUS_OK : unknown_section(r->config, where, section);

@@ -236,6 +236,15 @@ static void keys_know_the_line_they_stood_in(void **state) {
     assert_int_equal(config_line(f->config, "none", "horizon"), 0);
 }
 
+static void a_part_is_read_without_the_other_sections_but_not_past_a_misspelt_one(void **state) {
+    struct fixture *f = *state;
+    config_ignore_unbound(f->config);
+    assert_ok(config_read_text(f->config, "x.ini", "[optimizer]\nhorizn = 1\n[learn]\nhorizon = 3\n"));
+    assert_int_equal(f->learn.horizon, 3);
+    assert_fails(config_read_text(f->config, "x.ini", "[optimizer]\n[Learn]\nhorizon = 4\n"), STATUS_USAGE,
+                 "x.ini:2: unknown section `Learn`; did you mean `learn`?");
+}
+
 static void files_are_read_and_missing_ones_named(void **state) {
     struct fixture *f = *state;
     const char text[] = "[learn]\nhorizon = 77\n";
@@ -329,6 +338,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(long_lines_are_taken_or_refused_but_never_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(the_text_of_a_config_is_read_back_as_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_know_the_line_they_stood_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_part_is_read_without_the_other_sections_but_not_past_a_misspelt_one,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_read_and_missing_ones_named, setup, teardown),
         cmocka_unit_test_setup_teardown(help_shows_type_default_range_and_sentence, setup, teardown),
         cmocka_unit_test(nearest_is_near_or_none),
