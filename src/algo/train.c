@@ -30,8 +30,16 @@ static enum status unknown_algorithm(const char *where, const char *name) {
     return status_fail(STATUS_USAGE, "%s: [run] algorithm = %s: unknown; there are: %s", where, name, list);
 }
 
+/* The last value given to a key on the command line, or NULL. */
+static const char *override_of(const char *const *overrides, int count, const char *prefix) {
+    const char *value = NULL;
+    for (int i = 0; i < count; i++)
+        if (strncmp(overrides[i], prefix, strlen(prefix)) == 0) value = overrides[i] + strlen(prefix);
+    return value;
+}
+
 /* [run] alone is read first: which other sections there may be depends on the algorithm. */
-static enum status find_algorithm(struct session *s, const char *where, const char *text,
+static enum status find_algorithm(const struct algo **algo, const char *where, const char *text,
                                   const char *const *overrides, int count) {
     struct run_config run;
     struct config *c = config_create();
@@ -42,15 +50,13 @@ static enum status find_algorithm(struct session *s, const char *where, const ch
     snprintf(place, sizeof place, "%s", where);
     if (config_line(c, "run", "algorithm"))
         snprintf(place, sizeof place, "%s:%d", where, config_line(c, "run", "algorithm"));
-    for (int i = 0; i < count && status == STATUS_OK; i++) {
-        if (strncmp(overrides[i], "run.", 4) != 0) continue;
-        status = config_override(c, overrides[i]);
-        if (strncmp(overrides[i], "run.algorithm=", 14) == 0) snprintf(place, sizeof place, "command line");
-    }
+    for (int i = 0; i < count && status == STATUS_OK; i++)
+        if (strncmp(overrides[i], "run.", 4) == 0) status = config_override(c, overrides[i]);
+    if (override_of(overrides, count, "run.algorithm=")) snprintf(place, sizeof place, "command line");
     config_free(c);
     TRY(status);
-    s->algo = algo_find(run.algorithm);
-    return s->algo ? STATUS_OK : unknown_algorithm(place, run.algorithm);
+    *algo = algo_find(run.algorithm);
+    return *algo ? STATUS_OK : unknown_algorithm(place, run.algorithm);
 }
 
 void session_close(struct session *s) {
@@ -65,7 +71,7 @@ void session_close(struct session *s) {
 
 enum status session_configure(struct session *s, const char *where, const char *text,
                               const char *const *overrides, int count) {
-    TRY(find_algorithm(s, where, text, overrides, count));
+    TRY(find_algorithm(&s->algo, where, text, overrides, count));
     s->self = mem_alloc(1, s->algo->bytes);
     s->config = config_create();
     config_bind(s->config, "run", run_config_keys, &s->run.config, "every algorithm has these");
@@ -76,11 +82,26 @@ enum status session_configure(struct session *s, const char *where, const char *
     return STATUS_OK;
 }
 
+/* A state is of one algorithm, whose sections its config has. */
+static enum status check_same_algorithm(const char *path, const char *text, const char *const *overrides,
+                                        int count) {
+    const char *wanted = override_of(overrides, count, "run.algorithm=");
+    const struct algo *algo;
+    TRY(find_algorithm(&algo, path, text, NULL, 0));
+    if (!wanted || strcmp(wanted, algo->name) == 0) return STATUS_OK;
+    return status_fail(
+        STATUS_USAGE,
+        "command line: run.algorithm=%s: %s is a state of %s, with which alone it can go on; for "
+        "another algorithm begin a new run by `tengen train CONFIG`",
+        wanted, path, algo->name);
+}
+
 enum status session_configure_from(struct session *s, const char *path, const char *const *overrides,
                                    int count) {
     struct checkpoint_reader *r;
     TRY(checkpoint_open(path, &r));
-    enum status status = session_configure(s, path, checkpoint_config(r), overrides, count);
+    enum status status = check_same_algorithm(path, checkpoint_config(r), overrides, count);
+    if (status == STATUS_OK) status = session_configure(s, path, checkpoint_config(r), overrides, count);
     checkpoint_close(r);
     return status;
 }
@@ -172,13 +193,6 @@ static enum status open_new(struct training *t, const struct train_request *q) {
     return q->init ? init_weights(s, q->init) : STATUS_OK;
 }
 
-static const char *override_of(const struct train_request *q, const char *prefix) {
-    const char *value = NULL;
-    for (int i = 0; i < q->override_count; i++)
-        if (strncmp(q->overrides[i], prefix, strlen(prefix)) == 0) value = q->overrides[i] + strlen(prefix);
-    return value;
-}
-
 /* The run that a checkpoint belongs to, from where it lies now: RUN/checkpoints/NUMBER.h5. False if it lies
  * alone. */
 static bool run_of_checkpoint(const char *path, char *dir, size_t size) {
@@ -211,7 +225,7 @@ static enum status open_resumed(struct training *t, const struct train_request *
     TRY(run_find_checkpoint(q->resume, path, sizeof path));
     TRY(check_resumable(path));
     TRY(session_configure_from(s, path, q->overrides, q->override_count));
-    const char *dir = override_of(q, "run.dir=");
+    const char *dir = override_of(q->overrides, q->override_count, "run.dir=");
     bool within = run_of_checkpoint(path, origin, sizeof origin);
     if (!within && !dir)
         return status_fail(STATUS_USAGE,
