@@ -32,6 +32,10 @@ refuses 'run.seed' train "$configs/ppo_cartpole.ini" run.seed=many run.dir=run
 refuses 'cuda' train "$configs/ppo_cartpole.ini" run.device=cuda:99 run.dir=run
 printf '[run]\nalgoritm = ppo\n' >wrong.ini
 refuses 'wrong.ini:2: [run] algoritm = ppo: unknown key `algoritm` in [run]; did you mean `algorithm`' train wrong.ini
+printf '[env]\nname = cartpole\n[rum]\nalgorithm = ppo\n' >wrong.ini
+refuses 'wrong.ini:3: unknown section `rum`; did you mean `run`?' train wrong.ini
+printf '[run]\nalgorithm = ppo\n[enb]\nname = cartpole\n' >wrong.ini
+refuses 'wrong.ini:3: unknown section `enb`; did you mean `env`?' train wrong.ini
 printf '[run]\nalgorithm = pppo\n' >wrong.ini
 refuses 'wrong.ini:2: [run] algorithm = pppo: unknown; did you mean `ppo`' train wrong.ini
 printf '[run]\nalgorithm ppo\n' >wrong.ini
@@ -62,6 +66,10 @@ echo "no HDF5" >foreign.h5
 refuses 'broken.h5' match broken.h5 random --games 2
 refuses 'foreign.h5' match foreign.h5 random --games 2
 refuses 'weights' train --resume weights.h5
+for command in 'train --resume' eval; do
+    # shellcheck disable=SC2086 # two words
+    refuses 'run.algorithm=ppo: run/checkpoints/000000002.h5 is a state of alphazero' $command run run.algorithm=ppo
+done
 refuses 'net/' train "$configs/alphazero_tictactoe.ini" --init weights.h5 net.channels=16 run.dir=other run.device=cpu
 [ ! -e other ] || { echo "a refused --init left a run"; failures=$((failures + 1)); }
 refuses 'such' match weights.h5 nobody.h5 --games 2
