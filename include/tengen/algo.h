@@ -35,6 +35,8 @@ struct algo {
     double (*count)(const void *self);
     /* Optional: the net that `tengen export --example` runs ("observation" in). */
     struct net *(*net)(void *self);
+    /* Optional: the net that acts, where it is another. */
+    struct net *(*acting_net)(void *self);
     const char *test_config; /* INI text of a tiny run of seconds, for the tests that enumerate algorithms */
 };
 

@@ -27,7 +27,9 @@
     F(S, float, minutes, 0, 0, 1e6, "stop and save after so many minutes of this process; 0: no limit")      \
     F(S, float, checkpoint_minutes, 5, 0, 1e6, "save at least this often")                                   \
     F(S, long, checkpoint_every, 0, 0, 1e12, "and every so many iterations; 0: not by count")                \
-    F(S, int, keep, 3, 1, 1000000, "checkpoints kept")
+    F(S, int, keep, 3, 1, 1000000, "checkpoints kept")                                                       \
+    F(S, int, check_every, 0, 0, 1000000000,                                                                 \
+      "one in so many inference passes is repeated on the CPU; a difference stops the run. 0: none")
 CONFIG_STRUCT(run_config, RUN_CONFIG)
 
 enum { RUN_COLUMNS = 64 };

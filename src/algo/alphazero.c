@@ -584,6 +584,10 @@ static struct net *alphazero_net(void *self) {
     return ((struct alphazero *)self)->net;
 }
 
+static struct net *alphazero_acting_net(void *self) {
+    return ((struct alphazero *)self)->actor;
+}
+
 const struct algo algo_alphazero = {
     .name = "alphazero",
     .summary = "self-play with tree search teaches one residual network a board game",
@@ -599,6 +603,7 @@ const struct algo algo_alphazero = {
     .unit = "games",
     .count = alphazero_count,
     .net = alphazero_net,
+    .acting_net = alphazero_acting_net,
     .test_config =
         "[run]\niterations = 6\n[game]\nname = go\nsize = 5\nkomi = 0.5\n"
         "[net]\nblocks = 1\nchannels = 16\nvalue_hidden = 16\n"

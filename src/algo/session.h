@@ -19,6 +19,10 @@ enum status session_configure(struct session *s, const char *where, const char *
 /* The same from a checkpoint or weights file. */
 enum status session_configure_from(struct session *s, const char *path, const char *const *overrides,
                                    int count) MUST_USE;
+/* Begins the self-check that the opened algorithm's [run] check_every asks for. */
+enum status session_check_start(struct session *s) MUST_USE;
+/* One iteration; fails also where the self-check has found a difference. */
+enum status session_iterate(struct session *s) MUST_USE;
 /* The state of a checkpoint (of a weights file: the weights) into an opened algorithm. */
 enum status session_restore(struct session *s, const char *path) MUST_USE;
 void session_close(struct session *s);

@@ -8,6 +8,7 @@
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
+#include "tengen/net_check.h"
 #include "tengen/phase.h"
 #include "tengen/profile.h"
 
@@ -118,6 +119,27 @@ enum status session_restore(struct session *s, const char *path) {
         status = s->algo->init_weights(s->self, r);
     }
     checkpoint_close(r);
+    return status;
+}
+
+static struct net *acting_net(const struct session *s) {
+    const struct algo *a = s->algo;
+    return a->acting_net ? a->acting_net(s->self) : a->net ? a->net(s->self) : NULL;
+}
+
+enum status session_check_start(struct session *s) {
+    if (s->run.config.check_every == 0) return STATUS_OK;
+    struct net *net = acting_net(s);
+    if (net) return net_check_start(net, s->run.config.check_every);
+    return status_fail(STATUS_USAGE, "[run] check_every = %d: %s has no network to check",
+                       s->run.config.check_every, s->algo->name);
+}
+
+/* A difference that the check has found comes before what it led to. */
+enum status session_iterate(struct session *s) {
+    enum status status = s->algo->iterate(s->self, &s->run);
+    struct net *net = acting_net(s);
+    if (net) TRY(net_check_result(net));
     return status;
 }
 
@@ -258,7 +280,7 @@ static bool out_of_time(const struct session *s) {
 static enum status step(struct training *t, double *last_save) {
     struct session *s = &t->session;
     struct run *run = &s->run;
-    TRY(s->algo->iterate(s->self, run));
+    TRY(session_iterate(s));
     run->iteration++;
     TRY(run_write_metrics(run));
     if (!save_is_due(s, *last_save)) return STATUS_OK;
@@ -351,6 +373,7 @@ static enum status train(struct training *t, const struct train_request *q) {
             s->run.dir, (long long)s->run.iteration, (long long)s->run.config.iterations, s->run.dir);
         return STATUS_OK;
     }
+    TRY(session_check_start(s));
     char *text = config_text(s->config);
     enum status status = run_open_dir(&s->run, text, t->resumed);
     mem_free(text);

@@ -9,23 +9,16 @@
 #include "tengen/file.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
+#include "tengen/net_check.h"
 #include "tengen/net_evaluator.h"
 #include "tengen/player.h"
 #include "tengen/rng.h"
 #include "tengen/run.h"
 
-/* Errors are root mean squares of the difference over those of the reference. Rounding adds up from layer to
- * layer, and bf16 keeps 8 bits; gradients have all layers behind them, and a ReLU that flips changes them
- * whole. TF32 keeps 11 bits, of factors only. */
-static const double tolerances[PRECISION_AUTO][2] = {/* of activations, of gradients */
-                                                     [PRECISION_F32] = {1e-4, 1e-3},
-                                                     [PRECISION_TF32] = {1e-2, 1e-1},
-                                                     [PRECISION_BF16] = {5e-2, 5e-1}};
-
 struct check_command {
     const char *what, *device;
     long batch;
-    double tolerance; /* in place of both; NAN: those above */
+    double tolerance; /* in place of both; NAN: check_tolerance */
     bool all;
     enum precision precision;
     struct report report;
@@ -147,25 +140,14 @@ static enum status run_side(struct side *s, const struct check_command *c, enum 
     return STATUS_OK;
 }
 
-static double relative_error(const struct part *got, const struct part *want) {
-    double difference = 0, size = 0;
-    for (size_t i = 0; i < want->count; i++) {
-        double d = (double)got->values[i] - (double)want->values[i];
-        difference += d * d;
-        size += (double)want->values[i] * (double)want->values[i];
-    }
-    if (difference == 0) return 0;
-    return size > 0 ? sqrt(difference / size) : INFINITY;
-}
-
 static enum status compare(const struct check_command *c, const struct side *got, const struct side *want) {
     ENSURE(got->count == want->count, "%d and %d tensors to compare", got->count, want->count);
     const struct part *worst = NULL, *first = NULL;
     double most = -1, first_error = 0;
     for (int i = 0; i < want->count; i++) {
         const struct part *p = &want->parts[i];
-        double error = relative_error(&got->parts[i], p);
-        double tolerance = !isnan(c->tolerance) ? c->tolerance : tolerances[got->precision][p->gradient];
+        double error = check_error(got->parts[i].values, p->values, p->count, 0);
+        double tolerance = !isnan(c->tolerance) ? c->tolerance : check_tolerance(got->precision, p->gradient);
         if (c->all) report_value(&c->report, error, "relative", "check.%s", p->name);
         if (!isnan(most) && !(error <= most)) most = error, worst = p; /* a NaN is the worst, and stays */
         if (!(error <= tolerance) && !first) first = p, first_error = error;

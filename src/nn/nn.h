@@ -4,7 +4,7 @@
  *     params.c  commit, slabs, initial weights        placement.c  where values lie in memory, by liveness
  *     fold.c    weights made of others                plan.c       plans: memory, threads, access
  *     optimiser.c  sgd, adam, adamw, rmsprop          run.c        one step forwards, one step backwards
- *     graphs.c  passes recorded and launched as one
+ *     graphs.c  passes recorded and launched as one   net_check.c  passes repeated on the CPU
  */
 #ifndef NN_NN_H
 #define NN_NN_H
@@ -85,6 +85,7 @@ struct net {
     size_t weight_count, trainable_count, state_count; /* floats; trainable: all before the frozen ones */
     uint64_t weights_version, state_version;
     struct fold fold;
+    struct net_check *check; /* NULL: no self-check (net_check.h) */
 };
 
 /* A number that no net has had as its version: addresses come again, versions must not. */
@@ -245,6 +246,7 @@ struct plan {
     float *noisy;       /* training: w, b, dw and db of all noisy layers */
     struct lane *lanes; /* lanes[0] uses the plan's queue */
     int lane_count;
+    int64_t passes; /* inference passes since the net's self-check began */
     struct graphs graphs;
 };
 
@@ -260,6 +262,11 @@ struct frame {
  * second on, where the device has graphs. */
 void graphs_run(struct plan *p, int direction, int rows, void (*run)(const struct plan *p, int rows));
 void graphs_free(struct plan *p);
+
+/* After an inference pass of n samples: the net's self-check, where there is one and it is this pass's turn.
+ */
+void net_check_pass(struct plan *p, int n);
+void net_check_free(struct net_check *check); /* NULL is legal */
 
 void step_forward(const struct frame *f, int step);
 void step_backward(const struct frame *f, int step);

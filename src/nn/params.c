@@ -53,6 +53,7 @@ enum status net_commit(struct net *net, struct device *device) {
 
 void net_free(struct net *net) {
     if (!net) return;
+    net_check_free(net->check);
     if (net->device) {
         fold_free(net);
         device_release(net->device, net->weights);

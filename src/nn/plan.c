@@ -397,6 +397,7 @@ void plan_forward(struct plan *p, int n) {
         graphs_run(p, PASS_FORWARD, infer_rows(p, n), infer_forward);
     else
         infer_forward(p, n); /* lanes are queues of their own, and of a CPU */
+    net_check_pass(p, n);
 }
 
 void plan_backward(struct plan *p, int n) {

@@ -1,5 +1,6 @@
 /* Every algorithm of algos.def: training 2N iterations equals training N, saving, loading and training N
- * more, bit for bit, and does not depend on the number of threads. */
+ * more, bit for bit, and depends neither on the number of threads nor on a self-check, which runs of one
+ * thread have. */
 #include "../folder.h"
 #include "same_state.h"
 #include "tengen/algo.h"
@@ -10,18 +11,22 @@
 enum { ITERATIONS = 6 };
 
 static void train(const struct algo *a, const char *dir, const char *resume, int iterations, int threads) {
-    char *settings[] = {mem_format("run.algorithm=%s", a->name), mem_format("run.iterations=%d", iterations),
-                        mem_format("run.threads=%d", threads), mem_format("run.dir=%s", dir),
-                        mem_string("run.device=cpu")};
+    char *settings[] = {mem_format("run.algorithm=%s", a->name),
+                        mem_format("run.iterations=%d", iterations),
+                        mem_format("run.threads=%d", threads),
+                        mem_format("run.dir=%s", dir),
+                        mem_string("run.device=cpu"),
+                        mem_format("run.check_every=%d", a->net && threads == 1 ? 2 : 0)};
+    enum { SETTINGS = sizeof settings / sizeof *settings };
     char *config = mem_format("%s.ini", a->name);
     assert_ok(file_write(config, a->test_config, strlen(a->test_config)));
     struct train_request q = {.config_path = resume ? NULL : config,
                               .resume = resume,
                               .overrides = (const char *const *)settings,
-                              .override_count = 5,
+                              .override_count = SETTINGS,
                               .quiet = true};
     assert_ok(algo_train(&q));
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < SETTINGS; i++)
         mem_free(settings[i]);
     mem_free(config);
 }

@@ -1,0 +1,50 @@
+/* The self-check of a run: every algorithm that acts by a network stops when its device goes wrong. */
+#include "algo/session.h"
+
+#include "faulty.h"
+#include "testing.h"
+
+static void session_begin(struct session *s, const struct algo *a) {
+    char algorithm[64];
+    snprintf(algorithm, sizeof algorithm, "run.algorithm=%s", a->name);
+    const char *const overrides[] = {algorithm, "run.device=cpu", "run.precision=f32", "run.threads=2",
+                                     "run.check_every=2"};
+    *s = (struct session){0};
+    assert_ok(session_configure(s, a->name, a->test_config, overrides, 5));
+    assert_ok(run_open_device(&s->run));
+    faulty_begin(s->run.device);
+    s->run.queue->op = &faulty.op;
+    assert_ok(a->open(s->self, &s->run));
+}
+
+static void every_algorithm_stops_when_its_device_goes_wrong(void **state) {
+    (void)state;
+    for (int i = 0; i < algo_count(); i++) {
+        const struct algo *a = algo_at(i);
+        if (!a->net) continue;
+        struct session s;
+        session_begin(&s, a);
+        assert_ok(session_check_start(&s));
+        for (int k = 0; k < 2; k++)
+            assert_ok(session_iterate(&s));
+        faulty.error = 3;
+        assert_fails(session_iterate(&s), STATUS_DEVICE, "self-check: output \"");
+        session_close(&s);
+    }
+}
+
+static void what_has_no_network_cannot_be_checked(void **state) {
+    (void)state;
+    struct session s;
+    session_begin(&s, algo_find("q_learning"));
+    assert_fails(session_check_start(&s), STATUS_USAGE, "q_learning has no network to check");
+    session_close(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_algorithm_stops_when_its_device_goes_wrong),
+        cmocka_unit_test(what_has_no_network_cannot_be_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
