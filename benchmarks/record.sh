@@ -2,7 +2,7 @@
 # Runs a benchmark of a build and keeps its figures, with where they come from in the first line:
 #   benchmarks/record.sh BUILD NAME COMMAND ...      BUILD/tengen COMMAND ... --json > benchmarks/results/NAME.jsonl
 #   benchmarks/record.sh build cpu_epyc_go bench go
-# Nothing is kept of a command that fails.
+# Nothing is kept of a command that fails. TENGEN_RESULTS is another folder than benchmarks/results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ $# -lt 3 ]; then
@@ -24,5 +24,6 @@ trap 'rm -f "$result"' EXIT
 printf '{"machine": "%s", "driver": "%s", "commit": "%s", "date": "%s", "command": "tengen %s --json"}\n' "$machine" \
     "$driver" "$("$build/tengen" --version | sed 's/.*(\(.*\))/\1/')" "$(date -u +%F)" "$command" >"$result"
 "$build/tengen" "$@" --json >>"$result"
-mkdir -p benchmarks/results
-install -m 644 "$result" "benchmarks/results/$name.jsonl"
+results=${TENGEN_RESULTS:-benchmarks/results}
+mkdir -p "$results"
+install -m 644 "$result" "$results/$name.jsonl"
