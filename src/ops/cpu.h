@@ -25,6 +25,7 @@ struct onednn_queue;
 /* Behind device.state. */
 struct cpu_device {
     struct cpu_memory *memories; /* what alloc() gave out; guarded by cpu_backend.c's lock */
+    struct packs *packs;         /* weights in the layouts of kernels */
     struct onednn *library;      /* NULL where oneDNN is not built in */
 };
 
@@ -36,7 +37,8 @@ struct cpu_queue {
         size_t size;
     } * scratch; /* [workers + SCRATCH_SHARED] */
     struct onednn_queue *library;
-    double *marks; /* by the clock: operations are done when they return */
+    struct pack *loose; /* packs of weights without a version */
+    double *marks;      /* by the clock: operations are done when they return */
     size_t mark_count, mark_capacity;
 };
 

@@ -7,6 +7,7 @@
 
 #include "ops/cpu.h"
 #include "ops/onednn.h"
+#include "ops/packs.h"
 #include "ops/reference.h"
 #include "tengen/device.h"
 #include "tengen/log.h"
@@ -89,6 +90,7 @@ static enum status cpu_device_open(struct device *d) {
     char name[96];
     processor_name(name, sizeof name);
     snprintf(d->name, sizeof d->name, "%s (%d core%s)", name, d->threads, d->threads == 1 ? "" : "s");
+    state->packs = packs_open();
     state->library = onednn_open();
     d->cache = cache_bytes();
     d->state = state;
@@ -99,6 +101,7 @@ static void cpu_device_close(struct device *d) {
     struct cpu_device *state = d->state;
     if (state->memories)
         log_warn("device %s is closed while %zu bytes of it are in use", d->name, state->memories->size);
+    packs_close(state->packs);
     onednn_close(state->library);
     mem_free(state);
 }
@@ -132,7 +135,7 @@ static void cpu_release(struct device *d, void *data) {
     if (memory) *at = memory->next;
     pthread_mutex_unlock(&memory_lock);
     ENSURE(memory, "device %s did not give out the memory %p that is released", d->name, data);
-    onednn_forget(state->library, data, memory->size);
+    packs_forget(state->packs, data, memory->size);
     free(data);
     mem_free(memory);
 }
@@ -153,6 +156,7 @@ static enum status cpu_queue_open(struct queue *q, int threads) {
 static void cpu_queue_close(struct queue *q) {
     struct cpu_queue *state = q->state;
     pool_free(q->pool);
+    packs_free(state->loose);
     onednn_queue_close(state->library);
     for (int i = 0; i < state->workers + SCRATCH_SHARED; i++)
         mem_free(state->scratch[i].memory);

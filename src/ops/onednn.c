@@ -55,22 +55,11 @@ static void key_map_add(struct key_map *map, void *entry) {
 /* ---- the device's half ------------------------------------------------------------------------------------
  */
 
-/* Weights in a layout of the library's. */
-struct pack {
-    struct pack *next; /* in its bucket */
-    const void *master;
-    const uint64_t *version_at;
-    uint64_t version;
-    int layout;
-    bool filled;
-    void *data;
-    dnnl_memory_t memory;
-};
-
-enum { PACK_BUCKETS = 256 };
-
 /* A layout that weights are wanted in, and how to get there from the master's. */
 struct layout {
+    struct pack_layout pack; /* first: the one is the other */
+    struct layout *next;
+    dnnl_engine_t engine;
     dnnl_memory_desc_t desc, master;
     dnnl_primitive_t reorder;
 };
@@ -79,17 +68,13 @@ struct onednn {
     pthread_mutex_t lock; /* over everything below */
     dnnl_engine_t engine;
     struct key_map kernels;
-    struct pack *packs[PACK_BUCKETS];
     struct layout *layouts;
-    int layout_count;
 };
 
 struct onednn_queue {
     struct onednn *library;
     int workers;
     struct key_map slots;
-    struct pack **loose; /* [loose_count] by layout: weights without a version, packed at each call */
-    int loose_count;
     struct worker {
         dnnl_stream_t stream;
         void *scratchpad, *scratch;
@@ -97,6 +82,10 @@ struct onednn_queue {
         char padding[128 - 5 * sizeof(void *)]; /* workers do not share cache lines */
     } * worker;                                 /* [workers] */
 };
+
+static struct onednn_queue *queue_half(const struct queue *q) {
+    return ((struct cpu_queue *)q->state)->library;
+}
 
 /* The library starts threads of its own unless the calling thread tells its OpenMP not to. */
 static void single_threaded(void) {
@@ -121,13 +110,6 @@ struct onednn *onednn_open(void) {
     return library;
 }
 
-static void pack_free(struct pack *pack) {
-    if (!pack) return;
-    dnnl_memory_destroy(pack->memory);
-    mem_free(pack->data);
-    mem_free(pack);
-}
-
 void onednn_close(struct onednn *library) {
     if (!library) return;
     for (size_t i = 0; i < library->kernels.capacity; i++) {
@@ -136,33 +118,14 @@ void onednn_close(struct onednn *library) {
         mem_free(kernel);
     }
     mem_free(library->kernels.entries);
-    for (int i = 0; i < PACK_BUCKETS; i++)
-        for (struct pack *pack = library->packs[i], *next; pack; pack = next) {
-            next = pack->next;
-            pack_free(pack);
-        }
-    for (int i = 0; i < library->layout_count; i++)
-        dnnl_primitive_destroy(library->layouts[i].reorder);
-    mem_free(library->layouts);
+    for (struct layout *layout = library->layouts, *next; layout; layout = next) {
+        next = layout->next;
+        dnnl_primitive_destroy(layout->reorder);
+        mem_free(layout);
+    }
     dnnl_engine_destroy(library->engine);
     pthread_mutex_destroy(&library->lock);
     mem_free(library);
-}
-
-void onednn_forget(struct onednn *library, const void *memory, size_t size) {
-    if (!library) return;
-    pthread_mutex_lock(&library->lock);
-    for (int i = 0; i < PACK_BUCKETS; i++)
-        for (struct pack **at = &library->packs[i]; *at;) {
-            struct pack *pack = *at;
-            if ((uintptr_t)pack->master - (uintptr_t)memory < size) {
-                *at = pack->next;
-                pack_free(pack);
-            } else {
-                at = &pack->next;
-            }
-        }
-    pthread_mutex_unlock(&library->lock);
 }
 
 void onednn_describe(char *text, size_t size) {
@@ -214,30 +177,53 @@ void onednn_post_ops(dnnl_primitive_attr_t attributes, const struct onednn_key *
     ONEDNN(dnnl_post_ops_destroy(post_ops));
 }
 
-/* The number of a pair (layout, master's layout), made known on first sight. Needs the lock. */
-static int layout_number(struct onednn *library, const dnnl_memory_desc_t *desc,
-                         const dnnl_memory_desc_t *master) {
-    for (int i = 0; i < library->layout_count; i++)
-        if (dnnl_memory_desc_equal(&library->layouts[i].desc, desc) &&
-            dnnl_memory_desc_equal(&library->layouts[i].master, master))
-            return i;
+static size_t layout_bytes(const struct pack_layout *pack, struct tensor weights) {
+    (void)weights;
+    return dnnl_memory_desc_get_size(&((const struct layout *)pack)->desc);
+}
+
+static void layout_fill(const struct pack_layout *pack, struct queue *q, struct pack *to,
+                        struct tensor weights) {
+    const struct layout *layout = (const struct layout *)pack;
+    dnnl_memory_t from;
+    single_threaded();
+    if (!to->object)
+        ONEDNN(dnnl_memory_create((dnnl_memory_t *)&to->object, &layout->desc, layout->engine, to->data));
+    ONEDNN(dnnl_memory_create(&from, &layout->master, layout->engine, weights.data));
+    dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to->object}};
+    ONEDNN(dnnl_primitive_execute(layout->reorder, queue_half(q)->worker[0].stream, 2, arguments));
+    ONEDNN(dnnl_memory_destroy(from));
+}
+
+static void layout_close(struct pack *pack) {
+    dnnl_memory_destroy(pack->object);
+}
+
+/* The pair (layout, master's layout), made known on first sight. Needs the lock. */
+static const struct pack_layout *layout_find(struct onednn *library, const dnnl_memory_desc_t *desc,
+                                             const dnnl_memory_desc_t *master) {
+    for (struct layout *layout = library->layouts; layout; layout = layout->next)
+        if (dnnl_memory_desc_equal(&layout->desc, desc) && dnnl_memory_desc_equal(&layout->master, master))
+            return &layout->pack;
     dnnl_primitive_desc_t primitive;
-    struct layout layout = {.desc = *desc, .master = *master};
+    struct layout *layout = MEM_NEW(struct layout, 1);
+    *layout = (struct layout){.pack = {layout_bytes, layout_fill, layout_close},
+                              .next = library->layouts,
+                              .engine = library->engine,
+                              .desc = *desc,
+                              .master = *master};
     ONEDNN(
         dnnl_reorder_primitive_desc_create(&primitive, master, library->engine, desc, library->engine, NULL));
-    ONEDNN(dnnl_primitive_create(&layout.reorder, primitive));
+    ONEDNN(dnnl_primitive_create(&layout->reorder, primitive));
     ONEDNN(dnnl_primitive_desc_destroy(primitive));
-    int n = library->layout_count++;
-    library->layouts = mem_resize(library->layouts, (size_t)n, (size_t)n + 1, sizeof layout);
-    library->layouts[n] = layout;
-    return n;
+    library->layouts = layout;
+    return &layout->pack;
 }
 
 /* Compiles the kernel of a key. Needs the lock. */
 static struct onednn_kernel *kernel_create(struct onednn *library, const struct onednn_key *key) {
     struct onednn_kernel *kernel = MEM_NEW(struct onednn_kernel, 1);
     kernel->key = *key;
-    kernel->layout = -1;
     dnnl_primitive_desc_t primitive = NULL;
     bool conv = key->op <= ONEDNN_CONV_BACKWARD_WEIGHTS;
     if (!(conv ? onednn_conv_build : onednn_linear_build)(library->engine, kernel, &primitive)) return kernel;
@@ -251,7 +237,7 @@ static struct onednn_kernel *kernel_create(struct onednn *library, const struct 
         kernel->scratchpad = dnnl_memory_desc_get_size(scratchpad);
         if (kernel->scratchpad) kernel->argument[SLOT_SCRATCHPAD] = DNNL_ARG_SCRATCHPAD;
         if (kernel->master.ndims)
-            kernel->layout = layout_number(library, &kernel->desc[SLOT_WEIGHTS], &kernel->master);
+            kernel->layout = layout_find(library, &kernel->desc[SLOT_WEIGHTS], &kernel->master);
     } else {
         kernel->primitive = NULL;
     }
@@ -321,9 +307,6 @@ void onednn_queue_close(struct onednn_queue *q) {
     for (size_t i = 0; i < q->slots.capacity; i++)
         slot_free(q->slots.entries[i], q->workers);
     mem_free(q->slots.entries);
-    for (int i = 0; i < q->loose_count; i++)
-        pack_free(q->loose[i]);
-    mem_free(q->loose);
     for (int i = 0; i < q->workers; i++) {
         dnnl_stream_destroy(q->worker[i].stream);
         mem_free(q->worker[i].scratchpad);
@@ -331,10 +314,6 @@ void onednn_queue_close(struct onednn_queue *q) {
     }
     mem_free(q->worker);
     mem_free(q);
-}
-
-static struct onednn_queue *queue_half(const struct queue *q) {
-    return ((struct cpu_queue *)q->state)->library;
 }
 
 /* Memory objects for every worker; packed weights come with each call. */
@@ -431,72 +410,8 @@ void onednn_add_reordered(struct queue *q, const struct onednn_slot *slot, void 
     dnnl_post_ops_destroy(post_ops);
 }
 
-/* ---- packs ------------------------------------------------------------------------------------------------
- */
-
-static struct pack *pack_create(struct onednn *library, int layout, struct tensor weights) {
-    struct pack *pack = MEM_NEW(struct pack, 1);
-    const dnnl_memory_desc_t *desc = &library->layouts[layout].desc;
-    pack->master = weights.data;
-    pack->version_at = weights.version;
-    pack->layout = layout;
-    pack->data = mem_alloc(1, dnnl_memory_desc_get_size(desc));
-    ONEDNN(dnnl_memory_create(&pack->memory, desc, library->engine, pack->data));
-    return pack;
-}
-
-static void pack_fill(struct onednn *library, struct pack *pack, const void *master, dnnl_stream_t stream) {
-    const struct layout *layout = &library->layouts[pack->layout];
-    dnnl_memory_t from;
-    ONEDNN(dnnl_memory_create(&from, &layout->master, library->engine, (void *)(uintptr_t)master));
-    dnnl_exec_arg_t arguments[2] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, pack->memory}};
-    ONEDNN(dnnl_primitive_execute(layout->reorder, stream, 2, arguments));
-    ONEDNN(dnnl_memory_destroy(from));
-}
-
-/* Weights without a version may have changed at any time: the queue has a buffer for each layout. Needs the
- * lock. */
-static struct pack *pack_loose(struct onednn_queue *half, int layout, struct tensor weights) {
-    if (layout >= half->loose_count) {
-        half->loose =
-            mem_resize(half->loose, (size_t)half->loose_count, (size_t)layout + 1, sizeof *half->loose);
-        half->loose_count = layout + 1;
-    }
-    if (!half->loose[layout]) half->loose[layout] = pack_create(half->library, layout, weights);
-    pack_fill(half->library, half->loose[layout], weights.data, half->worker[0].stream);
-    return half->loose[layout];
-}
-
-/* Needs the lock. */
-static struct pack *pack_versioned(struct onednn_queue *half, int layout, struct tensor weights) {
-    struct onednn *library = half->library;
-    struct pack **bucket = &library->packs[((uintptr_t)weights.data >> 6) % PACK_BUCKETS], *pack = *bucket;
-    while (pack &&
-           (pack->master != weights.data || pack->layout != layout || pack->version_at != weights.version))
-        pack = pack->next;
-    if (!pack) {
-        pack = pack_create(library, layout, weights);
-        pack->next = *bucket;
-        *bucket = pack;
-    }
-    if (!pack->filled || pack->version != *weights.version) {
-        pack_fill(library, pack, weights.data, half->worker[0].stream);
-        pack->version = *weights.version;
-        pack->filled = true;
-    }
-    return pack;
-}
-
 dnnl_memory_t onednn_pack(struct queue *q, const struct onednn_slot *slot, struct tensor weights) {
-    struct onednn_queue *half = queue_half(q);
-    const int layout = slot->kernel->layout;
-    single_threaded();
-    pthread_mutex_lock(&half->library->lock);
-    struct pack *pack =
-        weights.version ? pack_versioned(half, layout, weights) : pack_loose(half, layout, weights);
-    dnnl_memory_t memory = pack->memory;
-    pthread_mutex_unlock(&half->library->lock);
-    return memory;
+    return packs_get(q, slot->kernel->layout, weights)->object;
 }
 
 int onednn_slice(double flops, double bytes, enum dtype dtype, int most) {

@@ -1,8 +1,8 @@
 /* oneDNN behind the CPU's convolutions and matrix products.
  *
  * The library always runs on one thread, inside a piece of our own pool's work. A device keeps the primitives
- * (compiled kernels, shared by all queues) and the weights in the library's own layout; a queue keeps the
- * library's memory objects and scratch memory of each of its workers. All entries return false where the
+ * (compiled kernels, shared by all queues); a queue keeps the library's memory objects and scratch memory of
+ * each of its workers. All entries return false where the
  * library cannot do it (or is not built in); the caller then runs the plain loops. Any thread may call, each
  * with a queue of its own.
  */
@@ -19,8 +19,6 @@ struct onednn_queue;
 /* Behind a device; NULL without the library. */
 struct onednn *onednn_open(void);
 void onednn_close(struct onednn *library);
-/* Forgets reordered weights whose masters lie in [memory, memory + size), which is about to be released. */
-void onednn_forget(struct onednn *library, const void *memory, size_t size);
 /* "oneDNN 2.6.3, AVX-512 with AMX", or that there is none. */
 void onednn_describe(char *text, size_t size);
 

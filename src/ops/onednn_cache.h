@@ -2,8 +2,8 @@
  *
  * A kernel is a primitive for one operation on one slice of the batch, named by a key of plain integers. It
  * belongs to the device. A slot is a queue's use of a kernel: the library's memory objects, one set a worker,
- * whose pointers are set before each run. Weights are kept in the layout that a kernel asks for (a pack), one
- * copy for each pair of master and layout, refreshed when the master's version has changed.
+ * whose pointers are set before each run. Weights are kept in the layout that a kernel asks for
+ * (ops/packs.h).
  */
 #ifndef OPS_ONEDNN_CACHE_H
 #define OPS_ONEDNN_CACHE_H
@@ -12,6 +12,7 @@
 
 #include "ops/cpu.h"
 #include "ops/onednn.h"
+#include "ops/packs.h"
 
 enum onednn_op {
     ONEDNN_CONV_FORWARD,
@@ -39,7 +40,7 @@ struct onednn_kernel {
     int argument[SLOT_COUNT];  /* DNNL_ARG_...; 0: not there. Weights: run with a pack unless `weights_plain`.
                                 */
     dnnl_memory_desc_t master; /* of the weights as the caller keeps them: F32, OHWI or OI */
-    int layout;                /* number of desc[SLOT_WEIGHTS] among the device's layouts */
+    const struct pack_layout *layout; /* of desc[SLOT_WEIGHTS], from the master's */
     size_t scratchpad;
     char name[64]; /* the library's name of the implementation */
 };

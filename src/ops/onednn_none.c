@@ -10,9 +10,6 @@ struct onednn *onednn_open(void) {
 void onednn_close(struct onednn *library) {
     (void)library;
 }
-void onednn_forget(struct onednn *library, const void *memory, size_t size) {
-    (void)library, (void)memory, (void)size;
-}
 void onednn_describe(char *text, size_t size) {
     snprintf(text, size, "none (plain loops, many times slower)");
 }
