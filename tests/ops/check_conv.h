@@ -98,6 +98,13 @@ static inline void conv_name(struct harness *h, const char *op, const struct con
              c->s.conv.pad_h, c->s.conv.pad_w, (int)c->act, c->add);
 }
 
+/* Of the output, buffer 0. A CPU may multiply what Winograd's transforms have rounded to BF16
+ * (ops/winograd.h), which errs by some 0.3% of the rms, and ten times that now and then. */
+static inline void conv_tolerance(struct harness *h, const struct conv_shape *s, enum dtype dtype) {
+    if (h->device->kind == DEVICE_CPU && dtype == DTYPE_BF16 && s->kh == 3 && s->kw == 3)
+        h->buffers[0].relative = 1.0 / 40;
+}
+
 /* options: 1 bias, 2 residual, 4 residual in place of y */
 static inline void conv_forward_case(struct harness *h, const struct conv_case *c, enum dtype dtype,
                                      int options) {
@@ -126,6 +133,7 @@ static inline void conv_forward_case(struct harness *h, const struct conv_case *
     for (size_t i = 0; i < n; i++)
         y[i] = act_value(y[i], c->act);
     mem_free(w);
+    conv_tolerance(h, s, dtype);
     harness_run_alias(h, call_conv_forward, c, (options & 6) == 6 ? (int[]){0, 1, 2, 3, 0} : NULL);
 }
 
@@ -155,6 +163,7 @@ static inline void check_conv_backward_data(struct harness *h) {
             if (!c.add) memset(dx, 0, buffer_count(h, 0) * sizeof *dx);
             conv_visit(s, triple_data, &(struct triple){dy, dx, w});
             mem_free(w);
+            conv_tolerance(h, s, dtype);
             harness_run(h, call_conv_backward_data, &c);
         }
 }

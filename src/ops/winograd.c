@@ -1,0 +1,172 @@
+/* Winograd convolutions: which, how they are cut, and their weights. See ops/winograd.h. */
+#include "ops/winograd.h"
+
+#include "ops/cpu.h"
+#include "ops/packs.h"
+#include "ops/winograd_tile.h"
+
+enum {
+    BLOCK = 28,        /* tiles a piece at most: two strips of the kernel */
+    MIN_CHANNELS = 32, /* with fewer, transforms take longer than products */
+};
+
+/* Of layers, never of batches: a sample's bits do not depend on its batch. */
+static bool winograd_suits(struct tensor x, struct tensor w, struct conv conv) {
+    return winograd_supported() && x.dtype == DTYPE_BF16 && w.dims[1] == 3 && w.dims[2] == 3 &&
+           conv.stride_h == 1 && conv.stride_w == 1 && conv.pad_h <= 2 && conv.pad_w <= 2 &&
+           w.dims[0] >= MIN_CHANNELS && w.dims[3] >= MIN_CHANNELS;
+}
+
+/* ---- weights ----------------------------------------------------------------------------------------------
+ */
+
+/* A pack holds U = G w G^T for y = conv(x, w) or, backward, for dx = conv(dy, w flipped, c and o changed
+ * round). */
+struct weights_layout {
+    struct pack_layout pack; /* first: the one is the other */
+    bool backward;
+};
+
+struct weights_job {
+    struct tensor w;
+    bool backward;
+    int inputs, outputs;
+    uint32_t *to;
+};
+
+static size_t weights_bytes(const struct pack_layout *pack, struct tensor w) {
+    const bool backward = ((const struct weights_layout *)pack)->backward;
+    size_t outputs = (size_t)winograd_groups(w.dims[backward ? 3 : 0]);
+    size_t inputs = (size_t)winograd_groups(w.dims[backward ? 0 : 3]);
+    return outputs * inputs * WINOGRAD_POINTS * WINOGRAD_GROUP * WINOGRAD_GROUP * sizeof(uint16_t);
+}
+
+/* The taps of one output and the group of inputs from `in` on, zeros beyond the last. */
+static void gather_taps(const struct weights_job *job, int out, int in, float taps[9][WINOGRAD_GROUP]) {
+    const float *w = job->w.data;
+    const int count = job->inputs - in < WINOGRAD_GROUP ? job->inputs - in : WINOGRAD_GROUP;
+    memset(taps, 0, 9 * sizeof taps[0]);
+    for (int tap = 0; tap < 9; tap++) {
+        if (!job->backward) {
+            memcpy(taps[tap], w + (size_t)(out * 9 + tap) * (size_t)job->inputs + in,
+                   (size_t)count * sizeof(float));
+            continue;
+        }
+        const float *from = w + (size_t)(in * 9 + 8 - tap) * (size_t)job->outputs + out;
+        for (int i = 0; i < count; i++)
+            taps[tap][i] = from[(size_t)i * 9 * (size_t)job->outputs];
+    }
+}
+
+/* u = G taps G^T */
+static void transform_taps(const float taps[9][WINOGRAD_GROUP], float u[WINOGRAD_POINTS][WINOGRAD_GROUP]) {
+    for (int i = 0; i < WINOGRAD_GROUP; i++) {
+        float t[4][3];
+        for (int j = 0; j < 3; j++) {
+            float g0 = taps[j][i], g1 = taps[3 + j][i], g2 = taps[6 + j][i];
+            t[0][j] = g0;
+            t[1][j] = 0.5f * (g0 + g1 + g2);
+            t[2][j] = 0.5f * (g0 - g1 + g2);
+            t[3][j] = g2;
+        }
+        for (int k = 0; k < 4; k++) {
+            u[4 * k][i] = t[k][0];
+            u[4 * k + 1][i] = 0.5f * (t[k][0] + t[k][1] + t[k][2]);
+            u[4 * k + 2][i] = 0.5f * (t[k][0] - t[k][1] + t[k][2]);
+            u[4 * k + 3][i] = t[k][2];
+        }
+    }
+}
+
+static void weights_piece(void *context, int block) {
+    const struct weights_job *job = context;
+    const int groups = winograd_groups(job->inputs);
+    const size_t pairs = (size_t)groups * WINOGRAD_GROUP / 2;
+    uint32_t *to = job->to + (size_t)block * WINOGRAD_POINTS * pairs * WINOGRAD_GROUP;
+    for (int lane = 0; lane < WINOGRAD_GROUP; lane++)
+        for (int group = 0; group < groups; group++) {
+            float taps[9][WINOGRAD_GROUP] = {0}, u[WINOGRAD_POINTS][WINOGRAD_GROUP];
+            const int out = block * WINOGRAD_GROUP + lane;
+            if (out < job->outputs) gather_taps(job, out, group * WINOGRAD_GROUP, taps);
+            transform_taps(taps, u);
+            for (int point = 0; point < WINOGRAD_POINTS; point++) {
+                uint32_t *pair =
+                    to + ((size_t)point * pairs + (size_t)group * WINOGRAD_GROUP / 2) * WINOGRAD_GROUP;
+                for (int k = 0; k < WINOGRAD_GROUP; k += 2, pair += WINOGRAD_GROUP)
+                    pair[lane] = bf16_from_float(u[point][winograd_channel(k)]) |
+                                 (uint32_t)bf16_from_float(u[point][winograd_channel(k + 1)]) << 16;
+            }
+        }
+}
+
+static void weights_fill(const struct pack_layout *pack, struct queue *q, struct pack *to, struct tensor w) {
+    const bool backward = ((const struct weights_layout *)pack)->backward;
+    struct weights_job job = {.w = w,
+                              .backward = backward,
+                              .inputs = w.dims[backward ? 0 : 3],
+                              .outputs = w.dims[backward ? 3 : 0],
+                              .to = to->data};
+    pool_run(q->pool, winograd_groups(job.outputs), weights_piece, &job);
+}
+
+static const struct weights_layout forward_weights = {{weights_bytes, weights_fill, NULL}, false};
+static const struct weights_layout backward_weights = {{weights_bytes, weights_fill, NULL}, true};
+
+/* ---- running ----------------------------------------------------------------------------------------------
+ */
+
+struct winograd_job {
+    struct queue *q;
+    struct winograd w;
+    int tiles, blocks;
+};
+
+static void run_piece(void *context, int i) {
+    const struct winograd_job *job = context;
+    const int from = (int)((int64_t)job->tiles * i / job->blocks);
+    const int to = (int)((int64_t)job->tiles * (i + 1) / job->blocks);
+    winograd_run(&job->w, from, to - from,
+                 cpu_scratch(job->q, pool_worker(), winograd_scratch(&job->w, to - from)));
+}
+
+/* y = act(conv(x, w) + b + r), pad as it is for x */
+static void winograd_conv(struct queue *q, struct tensor y, struct tensor x, int pad_h, int pad_w,
+                          const struct pack *weights, const float *b, const void *r, bool relu) {
+    struct winograd_job job = {.q = q,
+                               .w = {.x = x.data,
+                                     .y = y.data,
+                                     .r = r,
+                                     .b = b,
+                                     .relu = relu,
+                                     .height = x.dims[1],
+                                     .width = x.dims[2],
+                                     .channels = x.dims[3],
+                                     .out_height = y.dims[1],
+                                     .out_width = y.dims[2],
+                                     .outputs = y.dims[3],
+                                     .pad_h = pad_h,
+                                     .pad_w = pad_w,
+                                     .tile_rows = (y.dims[1] + 1) / 2,
+                                     .tile_columns = (y.dims[2] + 1) / 2,
+                                     .weights = weights->data}};
+    job.tiles = x.dims[0] * job.w.tile_rows * job.w.tile_columns;
+    job.blocks =
+        (job.tiles + 2 * BLOCK - 1) / (2 * BLOCK) * 2; /* an even number, so that one sample is shared */
+    pool_run(q->pool, job.blocks, run_piece, &job);
+}
+
+bool winograd_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w,
+                           struct tensor b, struct tensor r, struct conv conv, enum activation act) {
+    if (!winograd_suits(x, w, conv) || act > ACTIVATION_RELU) return false;
+    winograd_conv(q, y, x, conv.pad_h, conv.pad_w, packs_get(q, &forward_weights.pack, w), b.data, r.data,
+                  act == ACTIVATION_RELU);
+    return true;
+}
+
+bool winograd_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
+                                 struct conv conv, bool add) {
+    if (!winograd_suits(dy, w, conv)) return false;
+    winograd_conv(q, dx, dy, 2 - conv.pad_h, 2 - conv.pad_w, packs_get(q, &backward_weights.pack, w), NULL,
+                  add ? dx.data : NULL, false);
+    return true;
+}
