@@ -30,6 +30,9 @@ void cpu_conv_backward_weights(struct queue *q, struct tensor dw, struct tensor 
                                struct conv conv) {
     check_conv("conv_backward_weights", dy, x, dw, conv);
     if (x.dims[0] == 0) return;
-    if (cpu_uses_reference() || !onednn_conv_backward_weights(q, dw, x, dy, conv))
+    if (cpu_uses_reference())
+        reference_conv_backward_weights(q, dw, x, dy, conv);
+    else if (!winograd_conv_backward_weights(q, dw, x, dy, conv) &&
+             !onednn_conv_backward_weights(q, dw, x, dy, conv))
         reference_conv_backward_weights(q, dw, x, dy, conv);
 }

@@ -6,15 +6,15 @@
 #include "ops/winograd_tile.h"
 
 enum {
-    BLOCK = 28,        /* tiles a piece at most: two strips of the kernel */
-    MIN_CHANNELS = 32, /* with fewer, transforms take longer than products */
+    BLOCK_PRODUCTS = 28 * WINOGRAD_POINTS, /* a piece at most: two strips of whole tiles */
+    MIN_CHANNELS = 32,                     /* with fewer, transforms take longer than products */
 };
 
-/* Of layers, never of batches: a sample's bits do not depend on its batch. */
-static bool winograd_suits(struct tensor x, struct tensor w, struct conv conv) {
+bool winograd_suits(struct tensor x, struct tensor w, struct conv conv) {
     return winograd_supported() && x.dtype == DTYPE_BF16 && w.dims[1] == 3 && w.dims[2] == 3 &&
            conv.stride_h == 1 && conv.stride_w == 1 && conv.pad_h <= 2 && conv.pad_w <= 2 &&
-           w.dims[0] >= MIN_CHANNELS && w.dims[3] >= MIN_CHANNELS;
+           w.dims[0] >= MIN_CHANNELS && w.dims[3] >= MIN_CHANNELS && w.dims[0] <= WINOGRAD_CHANNELS_MAX &&
+           w.dims[3] <= WINOGRAD_CHANNELS_MAX;
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------
@@ -115,58 +115,108 @@ static const struct weights_layout backward_weights = {{weights_bytes, weights_f
 /* ---- running ----------------------------------------------------------------------------------------------
  */
 
-struct winograd_job {
-    struct queue *q;
-    struct winograd w;
-    int tiles, blocks;
-};
-
-static void run_piece(void *context, int i) {
-    const struct winograd_job *job = context;
-    const int from = (int)((int64_t)job->tiles * i / job->blocks);
-    const int to = (int)((int64_t)job->tiles * (i + 1) / job->blocks);
-    winograd_run(&job->w, from, to - from,
-                 cpu_scratch(job->q, pool_worker(), winograd_scratch(&job->w, to - from)));
+void winograd_image(struct winograd *to, struct tensor y, struct tensor x, int pad_h, int pad_w) {
+    *to = (struct winograd){.x = x.data,
+                            .y = y.data,
+                            .height = x.dims[1],
+                            .width = x.dims[2],
+                            .channels = x.dims[3],
+                            .out_height = y.dims[1],
+                            .out_width = y.dims[2],
+                            .outputs = y.dims[3],
+                            .pad_h = pad_h,
+                            .pad_w = pad_w};
 }
 
-/* y = act(conv(x, w) + b + r), pad as it is for x */
-static void winograd_conv(struct queue *q, struct tensor y, struct tensor x, int pad_h, int pad_w,
-                          const struct pack *weights, const float *b, const void *r, bool relu) {
-    struct winograd_job job = {.q = q,
-                               .w = {.x = x.data,
-                                     .y = y.data,
-                                     .r = r,
-                                     .b = b,
-                                     .relu = relu,
-                                     .height = x.dims[1],
-                                     .width = x.dims[2],
-                                     .channels = x.dims[3],
-                                     .out_height = y.dims[1],
-                                     .out_width = y.dims[2],
-                                     .outputs = y.dims[3],
-                                     .pad_h = pad_h,
-                                     .pad_w = pad_w,
-                                     .tile_rows = (y.dims[1] + 1) / 2,
-                                     .tile_columns = (y.dims[2] + 1) / 2,
-                                     .weights = weights->data}};
-    job.tiles = x.dims[0] * job.w.tile_rows * job.w.tile_columns;
-    job.blocks =
-        (job.tiles + 2 * BLOCK - 1) / (2 * BLOCK) * 2; /* an even number, so that one sample is shared */
-    pool_run(q->pool, job.blocks, run_piece, &job);
+/* Tiles of one kind in all samples: whole ones, those cut off at the right, below, and at both. */
+struct kind {
+    int rows, columns, from_row, from_column; /* in a sample, in tiles */
+    int products;                             /* of a tile: points that its outputs need */
+};
+
+enum { KINDS = 4 };
+
+struct forward_job {
+    struct queue *q;
+    struct winograd_forward w;
+    struct kind kinds[KINDS];
+    int samples, blocks;
+    int64_t products; /* of all */
+};
+
+static int64_t kind_tiles(const struct forward_job *job, const struct kind *kind) {
+    return (int64_t)job->samples * kind->rows * kind->columns;
+}
+
+/* The tile, numbered kind by kind through all samples, that begins where so many products have been made. */
+static int64_t tile_after(const struct forward_job *job, int64_t products) {
+    int64_t tiles = 0;
+    for (int k = 0; k < KINDS; k++) {
+        const struct kind *kind = &job->kinds[k];
+        int64_t all = kind_tiles(job, kind), some = products / kind->products;
+        if (some < all) return tiles + some;
+        tiles += all;
+        products -= all * kind->products;
+    }
+    return tiles;
+}
+
+static struct winograd_tile tile_at(const struct forward_job *job, int64_t number) {
+    const struct kind *kind = job->kinds;
+    for (; number >= kind_tiles(job, kind); kind++)
+        number -= kind_tiles(job, kind);
+    const int each = kind->rows * kind->columns, at = (int)(number % each);
+    return (struct winograd_tile){.sample = (int)(number / each),
+                                  .row = 2 * (kind->from_row + at / kind->columns),
+                                  .column = 2 * (kind->from_column + at % kind->columns)};
+}
+
+static void forward_piece(void *context, int i) {
+    const struct forward_job *job = context;
+    const int64_t from = tile_after(job, job->products * i / job->blocks);
+    const int count = (int)(tile_after(job, job->products * (i + 1) / job->blocks) - from);
+    struct winograd_tile tiles[WINOGRAD_BLOCK];
+    for (int t = 0; t < count; t++)
+        tiles[t] = tile_at(job, from + t);
+    winograd_forward_run(&job->w, tiles, count,
+                         cpu_scratch(job->q, pool_worker(), winograd_forward_scratch(&job->w, count)));
+}
+
+/* Blocks of equal work, an even number of them, so that two threads share one sample, too. */
+static void forward_run(struct queue *q, const struct winograd_forward *w, int samples) {
+    const int rows = w->image.out_height / 2, columns = w->image.out_width / 2;
+    const int below = w->image.out_height % 2, right = w->image.out_width % 2;
+    struct forward_job job = {.q = q,
+                              .w = *w,
+                              .samples = samples,
+                              .kinds = {{rows, columns, 0, 0, 16},
+                                        {rows, right, 0, columns, 12},
+                                        {below, columns, rows, 0, 12},
+                                        {below, right, rows, columns, 9}}};
+    for (int k = 0; k < KINDS; k++)
+        job.products += kind_tiles(&job, &job.kinds[k]) * job.kinds[k].products;
+    job.blocks = (int)((job.products + 2 * BLOCK_PRODUCTS - 1) / (2 * BLOCK_PRODUCTS)) * 2;
+    pool_run(q->pool, job.blocks, forward_piece, &job);
 }
 
 bool winograd_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w,
                            struct tensor b, struct tensor r, struct conv conv, enum activation act) {
     if (!winograd_suits(x, w, conv) || act > ACTIVATION_RELU) return false;
-    winograd_conv(q, y, x, conv.pad_h, conv.pad_w, packs_get(q, &forward_weights.pack, w), b.data, r.data,
-                  act == ACTIVATION_RELU);
+    struct winograd_forward job = {.weights = packs_get(q, &forward_weights.pack, w)->data,
+                                   .b = b.data,
+                                   .r = r.data,
+                                   .relu = act == ACTIVATION_RELU};
+    winograd_image(&job.image, y, x, conv.pad_h, conv.pad_w);
+    forward_run(q, &job, x.dims[0]);
     return true;
 }
 
 bool winograd_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
                                  struct conv conv, bool add) {
     if (!winograd_suits(dy, w, conv)) return false;
-    winograd_conv(q, dx, dy, 2 - conv.pad_h, 2 - conv.pad_w, packs_get(q, &backward_weights.pack, w), NULL,
-                  add ? dx.data : NULL, false);
+    struct winograd_forward job = {.weights = packs_get(q, &backward_weights.pack, w)->data,
+                                   .r = add ? dx.data : NULL};
+    winograd_image(&job.image, dx, dy, 2 - conv.pad_h, 2 - conv.pad_w);
+    forward_run(q, &job, dx.dims[0]);
     return true;
 }

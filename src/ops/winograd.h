@@ -17,5 +17,7 @@ bool winograd_conv_forward(struct queue *q, struct tensor y, struct tensor x, st
                            struct tensor b, struct tensor r, struct conv conv, enum activation act);
 bool winograd_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
                                  struct conv conv, bool add);
+bool winograd_conv_backward_weights(struct queue *q, struct tensor dw, struct tensor x, struct tensor dy,
+                                    struct conv conv);
 
 #endif

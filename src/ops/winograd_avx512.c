@@ -3,7 +3,8 @@
  * A block of tiles is transformed to [point][tile][channel] in BF16. Then, for 32 outputs at a time, each
  * point is a matrix product [tile][channel] x [channel][output] whose sums stay in registers (14 tiles x 32
  * outputs) over all channels; its result, [point][tile][32] in F32, is transformed back before the next 32
- * outputs. All of it stays in the second-level cache. Bound by vdpbf16ps. */
+ * outputs. All of it stays in the second-level cache. Bound by vdpbf16ps: two a cycle on Zen 5, of which the
+ * product reaches 93% and the whole 82%. */
 #include "ops/winograd_tile.h"
 
 #ifdef __x86_64__
@@ -11,14 +12,16 @@
 #include <immintrin.h>
 
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define INLINE static inline __attribute__((always_inline))
 
 enum {
-    STRIP = 14, /* tiles whose sums are in registers: 14 x 2 of 32, two of weights, one of inputs */
+    STRIP = 14,  /* tiles whose sums are in registers: 14 x 2 of 32, two of weights, one of inputs */
+    AHEAD = 128, /* rows of weights that are fetched ahead: what the third-level cache takes to answer */
     LANES = 16,
     LINE = 64,
 };
 
-bool winograd_supported(void) {
+static bool processor_suits(void) {
     enum { AMX_BF16 = 1 << 22 }; /* leaf 7, EDX: multiplies so fast that transforms do not pay */
     unsigned a, b, c, d;
     __builtin_cpu_init();
@@ -26,33 +29,27 @@ bool winograd_supported(void) {
            __builtin_cpu_supports("avx512vl") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && !(d & AMX_BF16);
 }
 
+bool winograd_supported(void) {
+    static _Atomic int suits = -1; /* under a hypervisor the question takes microseconds */
+    if (suits < 0) suits = processor_suits();
+    return suits;
+}
+
 /* ---- inputs -----------------------------------------------------------------------------------------------
  */
 
-/* Bytes from one point's tiles to the next's; an odd number of lines, since a tile's points are written
- * together. */
-static size_t input_stride(const struct winograd *w, int tiles) {
-    size_t lines = (size_t)tiles * (size_t)winograd_groups(w->channels);
-    return (lines | 1) * LINE;
-}
-
-static size_t sum_stride(int tiles) {
-    return ((size_t)tiles * WINOGRAD_GROUP * sizeof(float) / LINE | 1) * LINE;
-}
-
-size_t winograd_scratch(const struct winograd *w, int tiles) {
-    return WINOGRAD_POINTS * (input_stride(w, tiles) + sum_stride(tiles));
-}
-
-/* v = B^T d B of one half of the channels, BF16 in the upper (odd) or lower (even) half of each word. */
-AVX512 static inline void transform_half(const __m512i d[WINOGRAD_POINTS], bool odd,
-                                         __m512 v[WINOGRAD_POINTS]) {
+/* BF16 in the upper (odd) or lower (even) half of each word, as floats. */
+AVX512 INLINE __m512 half_of(__m512i words, bool odd) {
     const __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
+    return _mm512_castsi512_ps(odd ? _mm512_and_si512(words, upper) : _mm512_slli_epi32(words, 16));
+}
+
+/* v = B^T d B */
+AVX512 INLINE void transform_half(const __m512i d[WINOGRAD_POINTS], bool odd, __m512 v[WINOGRAD_POINTS]) {
     __m512 x[WINOGRAD_POINTS];
-    for (int i = 0; i < WINOGRAD_POINTS; i++)
-        x[i] = _mm512_castsi512_ps(odd ? _mm512_and_si512(d[i], upper) : _mm512_slli_epi32(d[i], 16));
     for (int j = 0; j < 4; j++) {
-        __m512 d0 = x[j], d1 = x[4 + j], d2 = x[8 + j], d3 = x[12 + j];
+        const __m512 d0 = half_of(d[j], odd), d1 = half_of(d[4 + j], odd), d2 = half_of(d[8 + j], odd),
+                     d3 = half_of(d[12 + j], odd);
         x[j] = _mm512_sub_ps(d0, d2);
         x[4 + j] = _mm512_add_ps(d1, d2);
         x[8 + j] = _mm512_sub_ps(d2, d1);
@@ -66,34 +63,39 @@ AVX512 static inline void transform_half(const __m512i d[WINOGRAD_POINTS], bool 
     }
 }
 
-/* Where a tile lies. */
-struct place {
-    size_t sample;
-    int row, column; /* of its first output */
-};
-
-static inline struct place place_of(const struct winograd *w, int tile) {
-    const int tiles = w->tile_rows * w->tile_columns, at = tile % tiles;
-    return (struct place){(size_t)(tile / tiles), 2 * (at / w->tile_columns), 2 * (at % w->tile_columns)};
+/* Where the `size` x `size` points of an image from (top, left) on begin; zeros for those outside. */
+INLINE void points_of(const uint16_t *image, int sample, int height, int width, int channels, int top,
+                      int left, int size, const uint16_t **points) {
+    static const uint16_t zeros[WINOGRAD_CHANNELS_MAX];
+    const ptrdiff_t first = (((ptrdiff_t)sample * height + top) * width + left) * channels;
+    for (int i = 0; i < size; i++)
+        for (int j = 0; j < size; j++) {
+            bool inside = (unsigned)(top + i) < (unsigned)height && (unsigned)(left + j) < (unsigned)width;
+            points[size * i + j] = inside ? image + first + ((ptrdiff_t)i * width + j) * channels : zeros;
+        }
 }
 
-AVX512 static void transform_inputs(const struct winograd *w, int tile, char *to, size_t stride) {
-    const struct place at = place_of(w, tile);
-    const size_t channels = (size_t)w->channels;
-    const uint16_t *points[WINOGRAD_POINTS];
-    bool inside[WINOGRAD_POINTS];
-    for (int i = 0; i < WINOGRAD_POINTS; i++) {
-        int row = at.row - w->pad_h + i / 4, column = at.column - w->pad_w + i % 4;
-        inside[i] = row >= 0 && row < w->height && column >= 0 && column < w->width;
-        size_t point = (at.sample * (size_t)w->height + (size_t)row) * (size_t)w->width + (size_t)column;
-        points[i] = inside[i] ? w->x + point * channels : w->x;
+/* A group of 32 channels of n points, from channel c on; zeros beyond the last channel. */
+AVX512 INLINE void load_group(const uint16_t *const *points, int n, int c, int channels, __m512i *d) {
+    if (channels - c < WINOGRAD_GROUP) {
+        const __mmask32 mask = (1u << (channels - c)) - 1;
+        for (int i = 0; i < n; i++)
+            d[i] = _mm512_maskz_loadu_epi16(mask, points[i] + c);
+    } else {
+        for (int i = 0; i < n; i++)
+            d[i] = _mm512_loadu_si512(points[i] + c);
     }
-    for (size_t c = 0; c < channels; c += WINOGRAD_GROUP, to += LINE) {
-        const __mmask32 mask = channels - c < WINOGRAD_GROUP ? (1u << (channels - c)) - 1 : ~0u;
+}
+
+AVX512 static void transform_inputs(const struct winograd *w, const struct winograd_tile *tile, char *to,
+                                    size_t stride) {
+    const uint16_t *points[WINOGRAD_POINTS];
+    points_of(w->x, tile->sample, w->height, w->width, w->channels, tile->row - w->pad_h,
+              tile->column - w->pad_w, 4, points);
+    for (int c = 0; c < w->channels; c += WINOGRAD_GROUP, to += LINE) {
         __m512i d[WINOGRAD_POINTS];
         __m512 even[WINOGRAD_POINTS], odd[WINOGRAD_POINTS];
-        for (int i = 0; i < WINOGRAD_POINTS; i++)
-            d[i] = _mm512_maskz_loadu_epi16(inside[i] ? mask : 0, points[i] + c);
+        load_group(points, WINOGRAD_POINTS, c, w->channels, d);
         transform_half(d, false, even);
         transform_half(d, true, odd);
         for (int i = 0; i < WINOGRAD_POINTS; i++)
@@ -106,13 +108,14 @@ AVX512 static void transform_inputs(const struct winograd *w, int tile, char *to
 
 /* sum[r][0..32) = u[r] . w over all pairs of channels, for `rows` tiles (a constant where this is inlined).
  */
-AVX512 static inline __attribute__((always_inline)) void
-product(const int rows, const uint32_t *u, size_t pairs, const uint32_t *w, float *sum) {
+AVX512 INLINE void product(const int rows, const uint32_t *u, size_t pairs, const uint32_t *w, float *sum) {
     __m512 s[STRIP][2];
 #pragma GCC unroll 14
     for (int r = 0; r < rows; r++)
         s[r][0] = s[r][1] = _mm512_setzero_ps();
     for (size_t k = 0; k < pairs; k++, w += WINOGRAD_GROUP) {
+        _mm_prefetch((const char *)(w + AHEAD * WINOGRAD_GROUP), _MM_HINT_T1);
+        _mm_prefetch((const char *)(w + AHEAD * WINOGRAD_GROUP + LANES), _MM_HINT_T1);
         const __m512bh w0 = (__m512bh)_mm512_load_si512(w), w1 = (__m512bh)_mm512_load_si512(w + LANES);
 #pragma GCC unroll 14
         for (int r = 0; r < rows; r++) {
@@ -152,12 +155,12 @@ AVX512 static void product_strip(int rows, const uint32_t *u, size_t pairs, cons
     }
 }
 
-/* All tiles of a block, in strips as equal as they go. */
-static void product_block(int tiles, const uint32_t *u, size_t pairs, const uint32_t *w, float *sum) {
-    for (int strips = (tiles + STRIP - 1) / STRIP, at = 0; strips > 0; strips--) {
-        int rows = (tiles - at + strips - 1) / strips;
-        product_strip(rows, u + (size_t)at * pairs, pairs, w, sum + at * WINOGRAD_GROUP);
-        at += rows;
+/* Tiles [from, to) of a block, in strips as equal as they go. */
+static void product_block(int from, int to, const uint32_t *u, size_t pairs, const uint32_t *w, float *sum) {
+    for (int strips = (to - from + STRIP - 1) / STRIP; strips > 0; strips--) {
+        int rows = (to - from + strips - 1) / strips;
+        product_strip(rows, u + (size_t)from * pairs, pairs, w, sum + from * WINOGRAD_GROUP);
+        from += rows;
     }
 }
 
@@ -165,7 +168,7 @@ static void product_block(int tiles, const uint32_t *u, size_t pairs, const uint
  */
 
 /* y = A^T m A, [2][2] */
-AVX512 static inline void transform_sums(const char *sums, size_t stride, __m512 y[4]) {
+AVX512 INLINE void transform_sums(const char *sums, size_t stride, __m512 y[4]) {
     __m512 t[2][4];
     for (int j = 0; j < 4; j++) {
         const __m512 m0 = _mm512_load_ps(sums + (size_t)j * stride);
@@ -181,56 +184,247 @@ AVX512 static inline void transform_sums(const char *sums, size_t stride, __m512
     }
 }
 
+AVX512 INLINE void store_output(const struct winograd_forward *w, size_t at, __mmask16 mask, __m512 y) {
+    if (w->r) {
+        const __m512i r = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, w->r + at));
+        y = _mm512_add_ps(y, _mm512_castsi512_ps(_mm512_slli_epi32(r, 16)));
+    }
+    if (w->relu) y = _mm512_max_ps(y, _mm512_setzero_ps());
+    _mm256_mask_storeu_epi16(w->image.y + at, mask, (__m256i)_mm512_cvtneps_pbh(y));
+}
+
 /* Outputs [o, o + 32) of a tile, whose sums these are. */
-AVX512 static void transform_outputs(const struct winograd *w, int tile, int o, const char *sums,
-                                     size_t stride) {
-    const struct place at = place_of(w, tile);
-    for (int end = o + WINOGRAD_GROUP; o < end && o < w->outputs; o += LANES, sums += LINE) {
-        const __mmask16 mask = w->outputs - o < LANES ? (__mmask16)((1u << (w->outputs - o)) - 1) : 0xffff;
+AVX512 static void transform_outputs(const struct winograd_forward *w, const struct winograd_tile *tile,
+                                     int o, const char *sums, size_t stride) {
+    const struct winograd *image = &w->image;
+    const size_t outputs = (size_t)image->outputs, row = (size_t)image->out_width * outputs;
+    const size_t point =
+        ((size_t)tile->sample * (size_t)image->out_height + (size_t)tile->row) * (size_t)image->out_width +
+        (size_t)tile->column;
+    const bool right = tile->column + 1 < image->out_width, below = tile->row + 1 < image->out_height;
+    for (int end = o + WINOGRAD_GROUP; o < end && o < image->outputs; o += LANES, sums += LINE) {
+        const int left = image->outputs - o;
+        const __mmask16 mask = left < LANES ? (__mmask16)((1u << left) - 1) : 0xffff;
         const __m512 b = w->b ? _mm512_maskz_loadu_ps(mask, w->b + o) : _mm512_setzero_ps();
+        const size_t at = point * outputs + (size_t)o;
         __m512 y[4];
         transform_sums(sums, stride, y);
-        for (int i = 0; i < 4; i++) {
-            const int row = at.row + i / 2, column = at.column + i % 2;
-            if (row >= w->out_height || column >= w->out_width) continue;
-            const size_t point =
-                (at.sample * (size_t)w->out_height + (size_t)row) * (size_t)w->out_width + (size_t)column;
-            const size_t offset = point * (size_t)w->outputs + (size_t)o;
+        for (int i = 0; i < 4; i++)
             y[i] = _mm512_add_ps(y[i], b);
-            if (w->r) {
-                __m512i r = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, w->r + offset));
-                y[i] = _mm512_add_ps(y[i], _mm512_castsi512_ps(_mm512_slli_epi32(r, 16)));
-            }
-            if (w->relu) y[i] = _mm512_max_ps(y[i], _mm512_setzero_ps());
-            _mm256_mask_storeu_epi16(w->y + offset, mask, (__m256i)_mm512_cvtneps_pbh(y[i]));
+        store_output(w, at, mask, y[0]);
+        if (right) store_output(w, at + outputs, mask, y[1]);
+        if (below) store_output(w, at + row, mask, y[2]);
+        if (right && below) store_output(w, at + row + outputs, mask, y[3]);
+    }
+}
+
+/* ---- a block ----------------------------------------------------------------------------------------------
+ */
+
+/* Bytes from one point's tiles to the next's; an odd number of lines, since a tile's points are written
+ * together. */
+static size_t input_stride(const struct winograd *w, int tiles) {
+    size_t lines = (size_t)tiles * (size_t)winograd_groups(w->channels);
+    return (lines | 1) * LINE;
+}
+
+static size_t sum_stride(int tiles) {
+    return ((size_t)tiles * WINOGRAD_GROUP * sizeof(float) / LINE | 1) * LINE;
+}
+
+size_t winograd_forward_scratch(const struct winograd_forward *w, int tiles) {
+    return WINOGRAD_POINTS * (input_stride(&w->image, tiles) + sum_stride(tiles));
+}
+
+/* The products of one point, but for tiles at an edge none of whose outputs they go into. */
+static void product_point(const struct winograd *w, const struct winograd_tile *tiles, int count, int point,
+                          const uint32_t *u, size_t pairs, const uint32_t *weights, float *sum) {
+    const bool below = point / 4 == 3, right = point % 4 == 3; /* goes into the second row, column alone */
+    for (int i = 0, from = 0; i <= count; i++) {
+        bool used = i < count && !(below && tiles[i].row + 1 == w->out_height) &&
+                    !(right && tiles[i].column + 1 == w->out_width);
+        if (used) continue;
+        if (i > from) product_block(from, i, u, pairs, weights, sum);
+        from = i + 1;
+    }
+}
+
+void winograd_forward_run(const struct winograd_forward *w, const struct winograd_tile *tiles, int count,
+                          void *scratch) {
+    const size_t inputs = input_stride(&w->image, count), sums = sum_stride(count);
+    const size_t pairs = (size_t)winograd_groups(w->image.channels) * LANES;
+    char *u = scratch, *m = u + WINOGRAD_POINTS * inputs;
+    for (int i = 0; i < count; i++)
+        transform_inputs(&w->image, &tiles[i], u + (size_t)i * pairs * sizeof(uint32_t), inputs);
+    const uint32_t *weights = w->weights;
+    for (int o = 0; o < w->image.outputs; o += WINOGRAD_GROUP) {
+        for (int point = 0; point < WINOGRAD_POINTS; point++, weights += pairs * WINOGRAD_GROUP)
+            product_point(&w->image, tiles, count, point, (const uint32_t *)(u + (size_t)point * inputs),
+                          pairs, weights, (float *)(m + (size_t)point * sums));
+        for (int i = 0; i < count; i++)
+            transform_outputs(w, &tiles[i], o, m + (size_t)i * WINOGRAD_GROUP * sizeof(float), sums);
+    }
+}
+
+/* ---- gradient of the weights ------------------------------------------------------------------------------
+ */
+
+/* One row of what is transformed is that of two rows of points, first + sign * second. */
+struct row {
+    int first, second;
+    float sign;
+};
+
+/* The rows of B^T, and those of A, the sign of the last left out. */
+static const struct row input_rows[4] = {{0, 2, -1.0f}, {1, 2, 1.0f}, {2, 1, -1.0f}, {1, 3, -1.0f}};
+static const struct row gradient_rows[4] = {{0, 1, 0.0f}, {0, 1, 1.0f}, {0, 1, -1.0f}, {1, 0, 0.0f}};
+
+/* A row's four points of one half of the channels. */
+AVX512 INLINE void transform_row_half(const __m512i first[4], const __m512i second[4], __m512 sign,
+                                      bool gradient, bool odd, __m512 v[4]) {
+    __m512 x[4];
+    for (int j = 0; j < (gradient ? 2 : 4); j++)
+        x[j] = _mm512_fmadd_ps(half_of(second[j], odd), sign, half_of(first[j], odd));
+    if (gradient) {
+        v[0] = x[0];
+        v[1] = _mm512_add_ps(x[0], x[1]);
+        v[2] = _mm512_sub_ps(x[0], x[1]);
+        v[3] = x[1];
+    } else {
+        v[0] = _mm512_sub_ps(x[0], x[2]);
+        v[1] = _mm512_add_ps(x[1], x[2]);
+        v[2] = _mm512_sub_ps(x[2], x[1]);
+        v[3] = _mm512_sub_ps(x[1], x[3]);
+    }
+}
+
+/* Batches of a training step come from memory: what the tiles two further on will read of a row of points. */
+AVX512 INLINE void fetch_ahead(const uint16_t *const *points, int size, int c, int channels) {
+    for (int j = size - 2; j < size; j++)
+        _mm_prefetch((const char *)(points[j] + c + 4 * channels), _MM_HINT_T0);
+}
+
+/* A row of two tiles, whose points these are, for all channels: to[point][group], a word of each channel's
+ * two. */
+AVX512 INLINE void transform_pair(const uint16_t *const points[2][WINOGRAD_POINTS], const struct row *row,
+                                  bool gradient, int channels, uint32_t *to, size_t operand) {
+    const __m512i zip = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                         22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const int size = gradient ? 2 : 4;
+    const size_t groups = (size_t)winograd_groups(channels);
+    const __m512 sign = _mm512_set1_ps(row->sign);
+    for (int c = 0; c < channels; c += WINOGRAD_GROUP, to += operand) {
+        __m512i d[2][2][4];
+        for (int t = 0; t < 2; t++) {
+            fetch_ahead(points[t] + row->first * size, size, c, channels);
+            fetch_ahead(points[t] + row->second * size, size, c, channels);
+            load_group(points[t] + row->first * size, size, c, channels, d[t][0]);
+            load_group(points[t] + row->second * size, size, c, channels, d[t][1]);
+        }
+        for (int odd = 0; odd < 2; odd++) {
+            __m512 v[2][4];
+            for (int t = 0; t < 2; t++)
+                transform_row_half(d[t][0], d[t][1], sign, gradient, odd, v[t]);
+            for (size_t j = 0; j < 4; j++)
+                _mm512_store_si512(
+                    to + j * groups * operand + odd * LANES,
+                    _mm512_permutexvar_epi16(zip, (__m512i)_mm512_cvtne2ps_pbh(v[1][j], v[0][j])));
         }
     }
 }
 
-void winograd_run(const struct winograd *w, int from, int count, void *scratch) {
-    const size_t inputs = input_stride(w, count), sums = sum_stride(count);
-    const size_t pairs = (size_t)winograd_groups(w->channels) * LANES;
-    char *u = scratch, *m = u + WINOGRAD_POINTS * inputs;
-    for (int i = 0; i < count; i++)
-        transform_inputs(w, from + i, u + (size_t)i * pairs * sizeof(uint32_t), inputs);
-    const uint32_t *weights = w->weights;
-    for (int o = 0; o < w->outputs; o += WINOGRAD_GROUP) {
-        for (size_t point = 0; point < WINOGRAD_POINTS; point++, weights += pairs * WINOGRAD_GROUP)
-            product_block(count, (const uint32_t *)(u + point * inputs), pairs, weights,
-                          (float *)(m + point * sums));
-        for (int i = 0; i < count; i++)
-            transform_outputs(w, from + i, o, m + (size_t)i * WINOGRAD_GROUP * sizeof(float), sums);
+/* Bytes of an operand, [pairs][32] words, and an odd number of lines, since all points of a pair are written
+ * together. */
+static size_t operand_bytes(int pairs) {
+    return (2 * (size_t)pairs | 1) * LINE;
+}
+
+size_t winograd_gradient_scratch(const struct winograd *w, int tiles) {
+    return 4 * operand_bytes(tiles / 2) *
+           (size_t)(winograd_groups(w->channels) + winograd_groups(w->outputs));
+}
+
+/* sum[r][0..32) += over pairs of tiles dy[r] . x, for `rows` outputs (a constant where this is inlined) */
+AVX512 INLINE void outer_product(const int rows, const uint32_t *dy, const uint32_t *x, int pairs,
+                                 float *sum) {
+    __m512 s[STRIP][2];
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        s[r][0] = _mm512_load_ps(sum + r * WINOGRAD_GROUP);
+        s[r][1] = _mm512_load_ps(sum + r * WINOGRAD_GROUP + LANES);
+    }
+    for (int k = 0; k < pairs; k++, dy += WINOGRAD_GROUP, x += WINOGRAD_GROUP) {
+        const __m512bh x0 = (__m512bh)_mm512_load_si512(x), x1 = (__m512bh)_mm512_load_si512(x + LANES);
+#pragma GCC unroll 14
+        for (int r = 0; r < rows; r++) {
+            const __m512bh g = (__m512bh)_mm512_set1_epi32((int)dy[r]);
+            s[r][0] = _mm512_dpbf16_ps(s[r][0], g, x0);
+            s[r][1] = _mm512_dpbf16_ps(s[r][1], g, x1);
+        }
+    }
+#pragma GCC unroll 14
+    for (int r = 0; r < rows; r++) {
+        _mm512_store_ps(sum + r * WINOGRAD_GROUP, s[r][0]);
+        _mm512_store_ps(sum + r * WINOGRAD_GROUP + LANES, s[r][1]);
+    }
+}
+
+/* A row of the points of all pairs: [point][group] operands of x, then those of dy. */
+AVX512 static void transform_pairs(const struct winograd *w, int row, const struct winograd_tile *tiles,
+                                   int pairs, uint32_t *inputs, uint32_t *gradients, size_t operand) {
+    for (int pair = 0; pair < pairs; pair++) {
+        const uint16_t *x[2][WINOGRAD_POINTS], *dy[2][WINOGRAD_POINTS];
+        for (int t = 0; t < 2; t++) {
+            const struct winograd_tile *tile = &tiles[2 * pair + t];
+            points_of(w->x, tile->sample, w->height, w->width, w->channels, tile->row - w->pad_h,
+                      tile->column - w->pad_w, 4, x[t]);
+            points_of(w->y, tile->sample, w->out_height, w->out_width, w->outputs, tile->row, tile->column, 2,
+                      dy[t]);
+        }
+        const size_t at = (size_t)pair * WINOGRAD_GROUP;
+        transform_pair(x, &input_rows[row], false, w->channels, inputs + at, operand);
+        transform_pair(dy, &gradient_rows[row], true, w->outputs, gradients + at, operand);
+    }
+}
+
+/* The sums of 32 outputs and 32 channels. */
+AVX512 static void outer_block(const uint32_t *dy, const uint32_t *x, int pairs, float *sums) {
+    outer_product(11, dy, x, pairs, sums);
+    outer_product(11, dy + 11, x, pairs, sums + 11 * WINOGRAD_GROUP);
+    outer_product(10, dy + 22, x, pairs, sums + 22 * WINOGRAD_GROUP);
+}
+
+void winograd_gradient_run(const struct winograd *w, int row, const struct winograd_tile *tiles, int count,
+                           void *scratch, float *sums) {
+    const int pairs = count / 2;
+    const int groups = winograd_groups(w->channels), out_groups = winograd_groups(w->outputs);
+    const size_t operand = operand_bytes(pairs) / sizeof(uint32_t);
+    uint32_t *inputs = scratch, *gradients = inputs + 4 * (size_t)groups * operand;
+    transform_pairs(w, row, tiles, pairs, inputs, gradients, operand);
+    for (int out = 0; out < 4 * out_groups; out++, gradients += operand) {
+        const uint32_t *x = inputs + (size_t)(out / out_groups * groups) * operand;
+        for (int g = 0; g < groups; g++, x += operand, sums += WINOGRAD_GROUP * WINOGRAD_GROUP)
+            outer_block(gradients, x, pairs, sums);
     }
 }
 #else
 bool winograd_supported(void) {
     return false;
 }
-size_t winograd_scratch(const struct winograd *w, int tiles) {
+size_t winograd_forward_scratch(const struct winograd_forward *w, int tiles) {
     (void)w, (void)tiles;
     return 0;
 }
-void winograd_run(const struct winograd *w, int from, int count, void *scratch) {
-    (void)w, (void)from, (void)count, (void)scratch;
+void winograd_forward_run(const struct winograd_forward *w, const struct winograd_tile *tiles, int count,
+                          void *scratch) {
+    (void)w, (void)tiles, (void)count, (void)scratch;
+}
+size_t winograd_gradient_scratch(const struct winograd *w, int tiles) {
+    (void)w, (void)tiles;
+    return 0;
+}
+void winograd_gradient_run(const struct winograd *w, int row, const struct winograd_tile *tiles, int count,
+                           void *scratch, float *sums) {
+    (void)w, (void)row, (void)tiles, (void)count, (void)scratch, (void)sums;
 }
 #endif

@@ -6,28 +6,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tengen/ops.h"
+
 enum {
-    WINOGRAD_POINTS = 16, /* products of a tile */
-    WINOGRAD_GROUP = 32,  /* channels are padded to a multiple of this, outputs are computed by so many */
+    WINOGRAD_POINTS = 16, /* products of a tile, [4][4] */
+    WINOGRAD_GROUP = 32,  /* channels are padded to a multiple of this, and computed by so many */
+    WINOGRAD_BLOCK = 50,  /* tiles at a time at most */
+    WINOGRAD_CHANNELS_MAX = 2048,
 };
 
-/* Images NHWC in BF16. Tile (i, j) of a sample reads inputs from (2i - pad_h, 2j - pad_w), zeros outside, and
- * writes outputs from (2i, 2j). Tiles are numbered through all samples. */
+/* Images NHWC in BF16, y = conv(x, w). A tile at (row, column) of y is of 2x2 points there, fewer at odd
+ * edges, and of the 4x4 points of x from (row - pad_h, column - pad_w) on, zeros outside. */
 struct winograd {
     const uint16_t *x;
     uint16_t *y;
-    const uint16_t *r; /* NULL: none */
-    const float *b;    /* NULL: none */
-    bool relu;
     int height, width, channels; /* of x */
     int out_height, out_width, outputs;
     int pad_h, pad_w;
-    int tile_rows, tile_columns;
-    /* BF16 [outputs/32][point][pairs][32][2]: pair k is what lies in places 2k, 2k+1 of transformed inputs */
-    const uint32_t *weights;
 };
 
-/* Where a channel of a group stands in transformed inputs: even ones first. */
+struct winograd_tile {
+    int sample, row, column;
+};
+
+/* Whether a layer goes this way. Batches are not asked, so that a sample's bits do not depend on its batch.
+ */
+bool winograd_suits(struct tensor x, struct tensor w, struct conv conv);
+void winograd_image(struct winograd *to, struct tensor y, struct tensor x, int pad_h, int pad_w);
+
+/* Where a channel of a group stands in what is transformed: even ones first. */
 static inline int winograd_channel(int place) {
     return place < WINOGRAD_GROUP / 2 ? 2 * place : 2 * place - WINOGRAD_GROUP + 1;
 }
@@ -36,9 +43,34 @@ static inline int winograd_groups(int channels) {
     return (channels + WINOGRAD_GROUP - 1) / WINOGRAD_GROUP;
 }
 
+/* Whether this processor has what the functions below need, and nothing that is faster. */
 bool winograd_supported(void);
-size_t winograd_scratch(const struct winograd *w, int tiles);
-/* Outputs of tiles [from, from + count); scratch: 64-byte aligned memory of that size. */
-void winograd_run(const struct winograd *w, int from, int count, void *scratch);
+
+/* ---- y = act(conv(x, w) + b + r) --------------------------------------------------------------------------
+ */
+
+struct winograd_forward {
+    struct winograd image;
+    /* BF16 [outputs/32][point][pairs][32][2]: pair k is of the channels in places 2k, 2k + 1 */
+    const uint32_t *weights;
+    const float *b;    /* NULL: none */
+    const uint16_t *r; /* NULL: none; may be y */
+    bool relu;
+};
+
+size_t winograd_forward_scratch(const struct winograd_forward *w, int tiles);
+/* The outputs of `count` tiles, WINOGRAD_BLOCK at most; scratch: 64-byte aligned memory of that size. */
+void winograd_forward_run(const struct winograd_forward *w, const struct winograd_tile *tiles, int count,
+                          void *scratch);
+
+/* ---- dw = G^T [ sum over tiles of (A dy A^T) * (B^T x B) ] G ----------------------------------------------
+ */
+
+size_t winograd_gradient_scratch(const struct winograd *w, int tiles);
+/* Adds to the sums of the points of one row of four, [4][outputs/32][channels/32][32][32], what `count`
+ * tiles, an even number, give; y is dy. Of points (i, j) with one of i and j 3 it is the negative. scratch:
+ * as above. */
+void winograd_gradient_run(const struct winograd *w, int row, const struct winograd_tile *tiles, int count,
+                           void *scratch, float *sums);
 
 #endif

@@ -247,7 +247,8 @@ static void bf16_is_near_f32(void **state) {
         plan_free(train);
     }
     assert_true(distance(policy[1], policy[0], N * 50) < 0.03);
-    assert_true(distance(gradients[1], gradients[0], count) < 0.1);
+    assert_true(distance(gradients[1], gradients[0], count) <
+                0.15); /* 0.08 by plain sums, 0.11 by Winograd */
     for (int i = 0; i < 2; i++) {
         mem_free(policy[i]);
         mem_free(gradients[i]);

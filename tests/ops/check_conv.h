@@ -182,6 +182,7 @@ static inline void check_conv_backward_weights(struct harness *h) {
                                             conv_out(s->w, s->kw, s->conv.stride_w, s->conv.pad_w), s->o));
             double *dw = expect(h, 0);
             conv_visit(s, triple_weights, &(struct triple){dy, x, dw});
+            conv_tolerance(h, s, both_dtypes[d]);
             harness_run(h, call_conv_backward_weights, &c);
         }
 }
