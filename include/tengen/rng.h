@@ -28,6 +28,7 @@ enum rng_purpose {
     RNG_EVAL = 8,     /* evaluation episodes and matches; index: episode or game */
     RNG_OPENING = 9,  /* match openings; index: opening */
     RNG_PLAYOUT = 10, /* random playouts; index: playout */
+    RNG_NOISE = 11,   /* noisy layers; index: 0 */
     RNG_TEST = 99,
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PPO, A2C and REINFORCE as configured learn: mean returns over 100 fresh greedy episodes.
+# Algorithms as configured learn: mean returns over 100 fresh greedy episodes.
 set -euo pipefail
 while read -r config bar; do
     rm -rf run
@@ -12,6 +12,7 @@ done <<'BARS'
 ppo_cartpole 475
 reinforce_cartpole 475
 a2c_cartpole 475
+dqn_cartpole 475
 ppo_pendulum -200
 ppo_acrobot -90
 ppo_mountaincar -130
