@@ -17,8 +17,6 @@ import argparse
 import itertools
 import json
 import os
-import platform
-import shlex
 import subprocess
 import sys
 import time
@@ -27,6 +25,8 @@ import torch
 import torch._inductor.config as inductor
 from torch import nn
 from torch.nn import functional as F
+
+import figures
 
 
 class Residual(nn.Module):
@@ -232,15 +232,8 @@ def print_verdicts(arguments, rows):
     print(f"{sum(ratio >= least for ratio, least in barred)} of {len(barred)} bars met")
 
 
-def processor():
-    """As benchmarks/record.sh says it."""
-    with open("/proc/cpuinfo") as lines:
-        names = [line.split(": ")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def machine(arguments):
-    cpu = f"{processor()}, {arguments.threads} cores"
+    cpu = f"{figures.processor()}, {arguments.threads} cores"
     return f"{torch.cuda.get_device_name()}; {cpu}" if arguments.device == "cuda" else cpu
 
 
@@ -252,21 +245,14 @@ def driver(arguments):
 
 
 def write_results(arguments, table, rows):
-    """As benchmarks/record.sh does: where the figures come from, then a figure a line."""
-    version = subprocess.run([arguments.tengen, "--version"], check=True, capture_output=True, text=True).stdout
-    head = {"machine": machine(arguments), "driver": driver(arguments),
-            "commit": version.rpartition("(")[2].rstrip(")\n"), "pytorch": torch.__version__,
-            "date": time.strftime("%Y-%m-%d"), "command": shlex.join(["pytorch_compare.py", *sys.argv[1:]])}
-    figures = [(f"compare.{network}.{mode}.b{batch}.{name.replace(' ', '.')}", round(rate, 1), "positions/s")
-               for (network, mode, batch, name), rate in sorted(table.items())]
+    values = [(f"compare.{network}.{mode}.b{batch}.{name.replace(' ', '.')}", round(rate, 1), "positions/s")
+              for (network, mode, batch, name), rate in sorted(table.items())]
     for network, mode, batch, _, precision, _, _, ratio, least in rows:
-        figures.append((f"compare.{network}.{mode}.b{batch}.ratio.{precision}", round(ratio, 3), "of PyTorch"))
+        values.append((f"compare.{network}.{mode}.b{batch}.ratio.{precision}", round(ratio, 3), "of PyTorch"))
         if least is not None:
-            figures.append((f"compare.{network}.{mode}.b{batch}.bar.{precision}", least, "of PyTorch"))
-    with open(arguments.json, "w") as out:
-        out.write(json.dumps(head) + "\n")
-        for name, value, unit in figures:
-            out.write(json.dumps({"name": name, "value": value, "unit": unit}) + "\n")
+            values.append((f"compare.{network}.{mode}.b{batch}.bar.{precision}", least, "of PyTorch"))
+    head = {"machine": machine(arguments), "driver": driver(arguments), "pytorch": torch.__version__}
+    figures.write(arguments.json, arguments.tengen, head, values)
 
 
 def keep_best(table, key, rate):

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Tengen beside Stable-Baselines3 and CleanRL, side by side in one run: environment steps a second of training.
+
+    tools/install_peers.sh PEERS
+    python3 benchmarks/peers_compare.py PEERS --json benchmarks/results/MACHINE_peers.jsonl
+
+All train the same network on the same task with the same hyper-parameters (CleanRL's), on a CPU, each with one thread
+and with all; they take turns (--rounds), and the best of each counts. CleanRL's scripts run as they are
+(peers_cleanrl.py), Stable-Baselines3 by peers_sb3.py. What is timed is whole iterations: acting, environments,
+learning; not starting, nor the first iteration. Prints a table; --json FILE keeps the figures.
+"""
+import argparse
+import csv
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+import figures
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def tengen(config, *settings):
+    return lambda peers, program, threads: [program, "train", os.path.join(HERE, "..", "configs", config),
+                                            "run.device=cpu", f"run.threads={threads}", "run.dir=run",
+                                            *(setting.format(peers=peers) for setting in settings)]
+
+
+def cleanrl(script, *arguments):
+    return lambda peers, program, threads: [f"{peers}/cleanrl/bin/python", "-u", f"{HERE}/peers_cleanrl.py", script,
+                                            "--cuda", "False", *arguments]
+
+
+def sb3(*arguments):
+    return lambda peers, program, threads: [f"{peers}/sb3/bin/python", f"{HERE}/peers_sb3.py", *arguments]
+
+
+# A task's sides: the command, and of the peers which of their lines come how many steps apart.
+TASKS = {
+    "ppo_cartpole": {
+        "tengen": (tengen("ppo_cartpole.ini", "env.count=8", "ppo.horizon=128", "ppo.epochs=4", "ppo.minibatches=4",
+                          "ppo.gamma=0.99", "optimiser.rate=0.00025@0 ~0@1000", "run.iterations=1000"),),
+        "sb3": (sb3("8", "128", "24"), "iteration", 8 * 128),
+        "cleanrl": (cleanrl("ppo", "--num-envs", "8", "--total-timesteps", str(8 * 128 * 24)), "SPS:", 8 * 128),
+    },
+    "ppo_atari": {
+        "tengen": (tengen("ppo_atari_pong.ini", "env.python={peers}/sb3/bin/python", "env.count=8", "env.preset=sb3",
+                          "ppo.epochs=4", "ppo.minibatches=4", "run.iterations=8"),),
+        "cleanrl": (cleanrl("ppo_atari", "--env-id", "PongNoFrameskip-v4", "--num-envs", "8", "--total-timesteps",
+                            str(8 * 128 * 4)), "SPS:", 8 * 128),
+    },
+}
+
+
+def tengen_rate(command, folder):
+    """By the run's own figures, which count seconds from its beginning."""
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    with open(f"{folder}/run/metrics.csv") as lines:
+        rows = list(csv.DictReader(lines))
+    first, last = rows[0], rows[-1]
+    return (float(last["steps"]) - float(first["steps"])) / (float(last["seconds"]) - float(first["seconds"]))
+
+
+def peer_rate(command, folder, threads, mark, steps):
+    """By when the lines come that have `mark` in them."""
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    times, said = [], []
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            said.append(line)
+            if mark in line:
+                times.append(time.perf_counter())
+    if process.returncode or len(times) < 2:
+        sys.exit(f"{shlex.join(command)}: exit status {process.returncode}; it said:\n{''.join(said[-10:])}")
+    return steps * (len(times) - 1) / (times[-1] - times[0])
+
+
+def measure(side, peers, program, threads):
+    make, *marks = side
+    with tempfile.TemporaryDirectory() as folder:
+        command = make(peers, program, threads)
+        return peer_rate(command, folder, threads, *marks) if marks else tengen_rate(command, folder)
+
+
+def versions(peers):
+    ask = "from importlib.metadata import version as v; print(*map(v, ['stable-baselines3', 'torch']))"
+    sb3_version, torch = subprocess.check_output([f"{peers}/sb3/bin/python", "-c", ask], text=True).split()
+    ask = "from importlib.metadata import version as v; print(v('cleanrl'))"
+    return {"stable-baselines3": sb3_version, "pytorch": torch,
+            "cleanrl": subprocess.check_output([f"{peers}/cleanrl/bin/python", "-c", ask], text=True).strip()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("peers", type=os.path.abspath, help="the folder that tools/install_peers.sh made")
+    parser.add_argument("--tengen", type=os.path.abspath, default="build/tengen", help="the program")
+    parser.add_argument("--tasks", default=",".join(TASKS), help="of " + ", ".join(TASKS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", help="file for the figures, one object a line")
+    arguments = parser.parse_args()
+    cores, best = len(os.sched_getaffinity(0)), {}
+    for task in arguments.tasks.split(","):
+        for _ in range(arguments.rounds):
+            for name, side in TASKS[task].items():
+                for threads in sorted({1, cores}):
+                    rate = measure(side, arguments.peers, arguments.tengen, threads)
+                    best[task, name, threads] = max(rate, best.get((task, name, threads), 0))
+        row = {name: max(best[task, name, threads] for threads in {1, cores}) for name in TASKS[task]}
+        print(f"{task:14} tengen {row['tengen']:9.0f} steps/s", end="")
+        for name, rate in row.items():
+            if name != "tengen":
+                print(f"   {name} {rate:7.0f} ({row['tengen'] / rate:.1f}x)", end="")
+        print(flush=True)
+    if arguments.json:
+        head = {"machine": f"{figures.processor()}, {cores} cores", **versions(arguments.peers)}
+        figures.write(arguments.json, arguments.tengen, head,
+                      [(f"peers.{task}.{side}.t{threads}.steps", round(rate, 1), "steps/s")
+                       for (task, side, threads), rate in sorted(best.items())])
+
+
+if __name__ == "__main__":
+    main()
