@@ -41,21 +41,21 @@ static void draw_actions(const struct env_spec *spec, void *actions, size_t coun
 }
 
 static enum status run_steps(struct env_batch *b, const float *actions, size_t stride, void *observations,
-                             double seconds, double *rate) {
-    int64_t steps = 0;
+                             const struct env_bench *e, double *rate) {
+    const int between = e->outside ? 1 : STEPS;
+    int64_t t = 0;
     TRY(env_batch_reset(b));
     env_batch_observe(b, observations);
     double start = clock_now(), spent;
     do {
-        for (int t = 0; t < STEPS; t++) {
+        for (int i = 0; i < between; i++, t++) {
             TRY(env_batch_step(b, actions + (size_t)(t % ACTION_SETS) * stride));
             TRY(env_batch_reset_done(b));
             env_batch_observe(b, observations);
         }
-        steps += (int64_t)STEPS * b->count;
         spent = clock_now() - start;
-    } while (spent < seconds);
-    *rate = (double)steps / spent;
+    } while (spent < e->seconds);
+    *rate = (double)t * b->count / spent;
     return STATUS_OK;
 }
 
@@ -89,7 +89,7 @@ static enum status time_batch(struct env_bench *e, int thread, double *rate) {
     void *observations = mem_alloc(n * (size_t)env_spec_features(&b.spec), b.spec.pixels ? 1 : sizeof(float));
     struct rng rng = rng_make(1, RNG_TEST, (uint64_t)thread);
     draw_actions(&b.spec, actions, ACTION_SETS * stride, &rng);
-    enum status status = run_steps(&b, actions, stride, observations, e->seconds, rate);
+    enum status status = run_steps(&b, actions, stride, observations, e, rate);
     if (status == STATUS_OK && b.provider == &env_provider_atari) e->preprocess = time_preprocessing(&b);
     mem_free(actions);
     mem_free(observations);
