@@ -7,7 +7,7 @@
 From a program:  net, shape = load_weights.load("weights.h5"); net(planes) -> {"policy": logits, "value": value}
 Inputs are float32 [N, H, W, C] (NHWC) or [N, features], as the program has them.
 
-The architectures are those of models/resnet.c and models/mlp.c. In the file a convolution's weight is OHWI and a linear
+The architectures are those of models/: resnet, mlp, nature_cnn, minatar_cnn. In the file a convolution's weight is OHWI and a linear
 layer's OI; where a linear layer reads an image, its inputs are in HWC order. See README.md for the file format.
 """
 import argparse
@@ -29,10 +29,10 @@ def tensor(weights, name):
     return data.permute(0, 3, 1, 2).contiguous() if layout == "OHWI" else data
 
 
-def convolution(weights, name, padding):
+def convolution(weights, name, padding, stride=1):
     weight = tensor(weights, name + ".weight")
     has_bias = name + ".bias" in weights
-    layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=padding, bias=has_bias)
+    layer = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], stride, padding, bias=has_bias)
     layer.weight.data = weight
     if has_bias:
         layer.bias.data = tensor(weights, name + ".bias")
@@ -49,6 +49,7 @@ def batch_norm(weights, name):
 
 
 def linear(weights, name):
+    """Noisy layers are their means, as they are for evaluation."""
     weight = tensor(weights, name + ".weight")
     layer = nn.Linear(weight.shape[1], weight.shape[0])
     layer.weight.data = weight
@@ -103,27 +104,102 @@ class ResNet(nn.Module):
         return {"policy": policy, "value": torch.tanh(self.value2(value))}
 
 
+class QHead(nn.Module):
+    """head_q of models/heads.c: one stream, or two for the dueling sum; outputs are [N, A * atoms]"""
+
+    def __init__(self, weights, config, hidden, out):
+        super().__init__()
+        self.atoms = config.getint("atoms")
+        dueling = [("value.fc", "value.out"), ("advantage.fc", "advantage.out")]
+        names = dueling if config.getboolean("dueling") else [(hidden, out)]
+        self.streams = nn.ModuleList(
+            nn.Sequential(linear(weights, first), nn.ReLU(), linear(weights, second)) for first, second in names
+        )
+
+    def forward(self, x):
+        if len(self.streams) == 1:
+            return self.streams[0](x)
+        value, advantage = (stream(x) for stream in self.streams)
+        advantage = advantage.unflatten(1, (-1, self.atoms))
+        return (value[:, None] + advantage - advantage.mean(1, keepdim=True)).flatten(1)
+
+
+class Parameter(nn.Module):
+    """Numbers that no input moves: the logarithm of a policy's standard deviation."""
+
+    def __init__(self, weights, name):
+        super().__init__()
+        self.bias = nn.Parameter(tensor(weights, name + ".bias"))
+
+    def forward(self, x):
+        return self.bias.expand(len(x), -1)
+
+
 class MLP(nn.Module):
     """models/mlp.c"""
 
     def __init__(self, weights, config):
         super().__init__()
         self.heads = nn.ModuleDict()
-        self.shared = "trunk.fc1.weight" in weights
-        for head in ("policy", "value", "q"):
-            if head + ".out.weight" not in weights:
-                continue
-            trunk = "trunk" if self.shared else head
-            layers = []
-            for i in range(config.getint("blocks")):
-                layers += [linear(weights, f"{trunk}.fc{i + 1}"), nn.ReLU() if head == "q" else nn.Tanh()]
-            self.heads[head] = nn.Sequential(*layers, linear(weights, head + ".out"))
+        blocks = config.getint("blocks")
+        if config["head"] == "q":
+            layers = self.layers(weights, "q", blocks - 1, nn.ReLU)
+            self.heads["q"] = nn.Sequential(*layers, QHead(weights, config, f"q.fc{blocks}", "q.out"))
+            return
+        for head in ("policy", "value"):
+            if head + ".out.weight" in weights:
+                trunk = "trunk" if config.getboolean("shared") else head
+                layers = self.layers(weights, trunk, blocks, nn.Tanh)
+                self.heads[head] = nn.Sequential(*layers, linear(weights, head + ".out"))
+        if "log_std.bias" in weights:
+            self.heads["log_std"] = Parameter(weights, "log_std")
+
+    @staticmethod
+    def layers(weights, trunk, count, activation):
+        linears = [linear(weights, f"{trunk}.fc{i + 1}") for i in range(count)]
+        return [layer for each in linears for layer in (each, activation())]
 
     def forward(self, x):
         return {name: head(x.flatten(1)) for name, head in self.heads.items()}
 
 
-MODELS = {"resnet": ResNet, "mlp": MLP}
+class CNN(nn.Module):
+    """models/nature_cnn.c, models/minatar_cnn.c"""
+
+    def __init__(self, weights, config, convolutions):
+        super().__init__()
+        self.convolutions = nn.ModuleList(convolution(weights, name, 0, stride) for name, stride in convolutions)
+        self.heads = nn.ModuleDict()
+        self.hidden = None
+        if config["head"] == "q":
+            self.heads["q"] = QHead(weights, config, "fc", "q")
+            return
+        self.hidden = linear(weights, "fc")
+        for head in ("policy", "value"):
+            if head + ".weight" in weights:
+                self.heads[head] = linear(weights, head)
+        if "log_std.bias" in weights:
+            self.heads["log_std"] = Parameter(weights, "log_std")
+
+    def forward(self, x):
+        x = x.permute(0, 3, 1, 2)
+        for layer in self.convolutions:
+            x = F.relu(layer(x))
+        x = flat(x)
+        if self.hidden:
+            x = F.relu(self.hidden(x))
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+def nature_cnn(weights, config):
+    return CNN(weights, config, [("conv1", 4), ("conv2", 2), ("conv3", 1)])
+
+
+def minatar_cnn(weights, config):
+    return CNN(weights, config, [("conv", 1)])
+
+
+MODELS = {"resnet": ResNet, "mlp": MLP, "nature_cnn": nature_cnn, "minatar_cnn": minatar_cnn}
 
 
 def load(path, net="net"):

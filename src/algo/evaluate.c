@@ -32,13 +32,14 @@ static void put_example(struct checkpoint_writer *w, struct queue *q, const char
     mem_free(host);
 }
 
-/* /example: inputs drawn at random, and what the network of the checkpoint makes of them. */
+/* /example: inputs drawn at random, and what the network of the checkpoint makes of them, without noise. */
 static enum status put_examples(struct session *s, struct checkpoint_writer *w, int count) {
     struct net *net = s->algo->net ? s->algo->net(s->self) : NULL;
     if (!net)
         return status_fail(STATUS_USAGE, "algorithm %s has no network to give examples of", s->algo->name);
     struct queue *q = s->run.queue;
     struct plan *plan;
+    net_noise(net, NULL);
     TRY(plan_create(net, q, PLAN_INFER, PRECISION_F32, count, &plan));
     struct tensor input = plan_input(plan, "observation");
     float *host = MEM_NEW(float, tensor_count(input));

@@ -53,8 +53,50 @@ kind = adam
 horizon = 32
 minibatches = 4
 INI
-for run in go cart; do
+cat >game.ini <<'INI'
+[run]
+iterations = 3
+device = cpu
+[env]
+name = breakout
+count = 4
+[net]
+model = minatar_cnn
+[optimiser]
+kind = adam
+INI
+cat >values.ini <<'INI'
+[run]
+algorithm = dqn
+iterations = 3
+device = cpu
+dir = values
+[env]
+name = cartpole
+count = 4
+[net]
+model = mlp
+head = q
+blocks = 2
+channels = 16
+[dqn]
+steps = 50
+learning_starts = 100
+INI
+"$TENGEN" train game.ini run.algorithm=a2c run.dir=game --quiet
+"$TENGEN" train game.ini run.algorithm=dqn run.dir=rainbow --quiet net.head=q net.dueling=true net.atoms=5 net.noisy=true \
+    dqn.steps=50 dqn.learning_starts=100
+# A game of Atari, by what stands for the Arcade Learning Environment in tests; nothing is played.
+export PYTHONPATH=$TENGEN_SOURCE/tests/env/fake
+"$TENGEN" train game.ini run.algorithm=dqn run.dir=nature --quiet net.head=q net.model=nature_cnn run.iterations=0 \
+    env.name=atari:pong env.workers=1 env.python="$python" dqn.capacity=100
+"$TENGEN" export nature out/nature.h5 --example
+unset PYTHONPATH
+"$python" "$TENGEN_SOURCE/tools/load_weights.py" out/nature.h5
+for run in go cart values; do
     "$TENGEN" train "$run.ini" --quiet
+done
+for run in go cart values game rainbow; do
     "$TENGEN" export "$run" "out/$run.h5" --example
     "$python" "$TENGEN_SOURCE/tools/load_weights.py" "out/$run.h5"
 done
