@@ -272,11 +272,13 @@ static inline void check_value_target(const char *op, struct tensor target, stru
     if (tensor_is(choice)) check_rows(op, choice, next);
 }
 
-/* Factorised noise of w, [O,I] or [O]. */
+/* Factorised noise of w, [O,I] or [O], whose elements are counted in 32 bits. */
 static inline void check_noisy(const char *op, struct tensor w, struct tensor mu, struct tensor sigma,
                                struct tensor out, struct tensor in) {
+    char wt[64];
     check_same(op, mu, w);
     check_same(op, sigma, w);
+    ENSURE(tensor_count(w) <= UINT32_MAX, "%s: %s is too large", op, tensor_text(w, wt, sizeof wt));
     check_vector(op, out, w.dims[0], w);
     if (tensor_is(in) || w.rank != 1) check_vector(op, in, w.dims[1], w);
 }
