@@ -112,10 +112,11 @@ stage_ops() {
     row ops passed "$(figures "$results" | wc -l) figures in $results"
     row "ops fused" - "$(grep -c "convolution .*cuDNN.s graphs, " "$verbose") convolutions by cuDNN's graphs, \
 $(grep -c "by cuDNN's older interface" "$verbose") by its older interface"
-    # The least shares among what own kernels do where no cache holds the operands.
+    # The least shares among what memory bounds where no cache holds the operands: own kernels but those of K^2
+    # exponentials a sample.
     while read -r share figure; do
         row "${figure%.share}" "$(against "$share" 0.8)" "$share of a copy's bandwidth" 0.8
-    done < <(figures "$results" | grep '^[^ ]* ops\.large_.*\.share$' | grep -v clip_scale | sort -g | head -8)
+    done < <(figures "$results" | grep '^[^ ]* ops\.large_.*\.share$' | grep -v 'clip_scale\|categorical' | sort -g | head -8)
 }
 
 stage_net() {
