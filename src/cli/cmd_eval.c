@@ -37,7 +37,7 @@ const struct command command_eval = {
     .help =
         "Evaluates the newest checkpoint of a run directory, or a checkpoint file.\n\n"
         "  ppo        greedy episodes in fresh environments (default 100): eval.return.mean, .min, .std,\n"
-        "             eval.length.mean, eval.episodes\n"
+        "             eval.length.mean, eval.episodes, of Atari's games eval.human_normalised\n"
         "  q_learning  the same, after the table and the policy as a picture\n"
         "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
         "             untrained network with the same search (alphazero.eval_simulations):\n"

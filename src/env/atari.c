@@ -19,7 +19,7 @@
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 
-enum { FIRE = 1, STACK = 4, FRAMES_MAX = ENV_COMPONENTS };
+enum { FIRE = 1, STACK = 4 };
 
 struct rules {
     const char *name;
@@ -30,10 +30,12 @@ struct rules {
 };
 
 static const struct rules presets[] = {
-    {"nature", true, false, true, SCREEN_COLOUR, 0, 0, 0, 0}, /* Mnih et al. 2015 */
-    {"gymnasium", false, false, false, SCREEN_LUMINANCE, 0.25f, 0, 0,
-     0},                                                  /* ALE/...-v5 and AtariPreprocessing */
-    {"sb3", true, true, true, SCREEN_COLOUR, 0, 0, 0, 0}, /* ...NoFrameskip-v4 and AtariWrapper */
+    /* Mnih et al. 2015. */
+    {.name = "nature", .life_loss = true, .clip = true, .maximum = SCREEN_COLOUR},
+    /* ALE/...-v5 and AtariPreprocessing. */
+    {.name = "gymnasium", .sticky = 0.25f, .maximum = SCREEN_LUMINANCE},
+    /* ...NoFrameskip-v4 and AtariWrapper. */
+    {.name = "sb3", .life_loss = true, .fire = true, .clip = true, .maximum = SCREEN_COLOUR},
 };
 
 enum stage { STAGE_RESET, STAGE_FIRE, STAGE_MOVE, STAGE_PLAY };
@@ -42,7 +44,7 @@ struct game {
     enum stage stage; /* whose command is out or was the last; STAGE_PLAY: in play */
     int32_t lives, frames;
     int32_t action; /* of the last frame */
-    float owed;     /* scored during a reset that was none of the real episode */
+    float owed;     /* scored while FIRE was pressed; the next step's */
     bool fire;      /* press it next, whatever is chosen */
 };
 
