@@ -12,7 +12,7 @@
 #include "tengen/thread.h"
 
 enum {
-    CHUNK_BYTES = 1 << 19, /* what a chunk's activations may take: part of a core's second-level cache */
+    CHUNK_BYTES = 1 << 20, /* what a chunk's activations may take: about a core's second-level cache */
     CHUNK_MIN = 4,
     CHUNK_MAX = 64,
     ROWS_STEP = 4, /* batches are rounded up to multiples, so that back ends see few shapes */

@@ -13,8 +13,17 @@ enum {
 bool winograd_suits(struct tensor x, struct tensor w, struct conv conv) {
     return winograd_supported() && x.dtype == DTYPE_BF16 && w.dims[1] == 3 && w.dims[2] == 3 &&
            conv.stride_h == 1 && conv.stride_w == 1 && conv.pad_h <= 2 && conv.pad_w <= 2 &&
-           w.dims[0] >= MIN_CHANNELS && w.dims[3] >= MIN_CHANNELS && w.dims[0] <= WINOGRAD_CHANNELS_MAX &&
-           w.dims[3] <= WINOGRAD_CHANNELS_MAX;
+           w.dims[0] >= MIN_CHANNELS && w.dims[3] >= MIN_CHANNELS && w.dims[0] <= WINOGRAD_ROW_MAX &&
+           w.dims[3] <= WINOGRAD_ROW_MAX;
+}
+
+/* A kernel of twice the stride, without padding: those of networks for Atari. */
+static bool strided_suits(struct tensor x, struct tensor w, struct conv conv) {
+    const int stride = conv.stride_h, run = stride * x.dims[3];
+    return winograd_supported() && x.dtype == DTYPE_BF16 && stride > 1 && conv.stride_w == stride &&
+           w.dims[1] == 2 * stride && w.dims[2] == 2 * stride && conv.pad_h == 0 && conv.pad_w == 0 &&
+           (run == WINOGRAD_GROUP / 2 || run % WINOGRAD_GROUP == 0) && stride * run >= MIN_CHANNELS &&
+           w.dims[0] >= MIN_CHANNELS && stride * x.dims[2] * x.dims[3] <= WINOGRAD_ROW_MAX;
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------
@@ -30,15 +39,35 @@ struct weights_layout {
 struct weights_job {
     struct tensor w;
     bool backward;
+    int taps, stride; /* 3 and 1, or 2 and that of the kernel; as tiles see it (ops/winograd_tile.h) */
     int inputs, outputs;
     uint32_t *to;
 };
 
-static size_t weights_bytes(const struct pack_layout *pack, struct tensor w) {
+static struct weights_job weights_job(const struct pack_layout *pack, struct tensor w) {
     const bool backward = ((const struct weights_layout *)pack)->backward;
-    size_t outputs = (size_t)winograd_groups(w.dims[backward ? 3 : 0]);
-    size_t inputs = (size_t)winograd_groups(w.dims[backward ? 0 : 3]);
-    return outputs * inputs * WINOGRAD_POINTS * WINOGRAD_GROUP * WINOGRAD_GROUP * sizeof(uint16_t);
+    const int stride = w.dims[1] == 3 ? 1 : w.dims[1] / 2;
+    return (struct weights_job){.w = w,
+                                .backward = backward,
+                                .taps = w.dims[1] / stride,
+                                .stride = stride,
+                                .inputs = w.dims[backward ? 0 : 3] * stride * stride,
+                                .outputs = w.dims[backward ? 3 : 0]};
+}
+
+static size_t weights_bytes(const struct pack_layout *pack, struct tensor w) {
+    const struct weights_job job = weights_job(pack, w);
+    return (size_t)winograd_groups(job.outputs) * (size_t)winograd_groups(job.inputs) * WINOGRAD_POINTS *
+           WINOGRAD_GROUP * WINOGRAD_GROUP * sizeof(uint16_t);
+}
+
+/* The place in w of a tap of one output and input. */
+static size_t tap_place(const struct weights_job *job, int out, int in, int tap) {
+    if (job->backward) return (size_t)(in * 9 + 8 - tap) * (size_t)job->outputs + (size_t)out;
+    const int channels = job->w.dims[3], run = channels * job->stride, kernel = job->taps * job->stride;
+    const int row = tap / job->taps * job->stride + in / run;
+    const int column = tap % job->taps * job->stride + in % run / channels;
+    return (size_t)((out * kernel + row) * kernel + column) * (size_t)channels + (size_t)(in % channels);
 }
 
 /* The taps of one output and the group of inputs from `in` on, zeros beyond the last. */
@@ -46,34 +75,45 @@ static void gather_taps(const struct weights_job *job, int out, int in, float ta
     const float *w = job->w.data;
     const int count = job->inputs - in < WINOGRAD_GROUP ? job->inputs - in : WINOGRAD_GROUP;
     memset(taps, 0, 9 * sizeof taps[0]);
-    for (int tap = 0; tap < 9; tap++) {
-        if (!job->backward) {
-            memcpy(taps[tap], w + (size_t)(out * 9 + tap) * (size_t)job->inputs + in,
-                   (size_t)count * sizeof(float));
-            continue;
+    for (int tap = 0; tap < job->taps * job->taps; tap++)
+        if (job->stride == 1) {
+            const float *from = w + tap_place(job, out, in, tap);
+            const size_t step = job->backward ? 9 * (size_t)job->outputs : 1;
+            for (int i = 0; i < count; i++)
+                taps[tap][i] = from[(size_t)i * step];
+        } else {
+            for (int i = 0; i < count; i++)
+                taps[tap][i] = w[tap_place(job, out, in + i, tap)];
         }
-        const float *from = w + (size_t)(in * 9 + 8 - tap) * (size_t)job->outputs + out;
-        for (int i = 0; i < count; i++)
-            taps[tap][i] = from[(size_t)i * 9 * (size_t)job->outputs];
-    }
+}
+
+/* u = G g of 3 or 2 taps */
+static inline void transform_tap(int taps, const float g[3], float u[4]) {
+    const float even = taps == 3 ? g[0] + g[2] : g[0];
+    u[0] = g[0];
+    u[1] = 0.5f * (even + g[1]);
+    u[2] = 0.5f * (even - g[1]);
+    u[3] = g[taps - 1];
 }
 
 /* u = G taps G^T */
-static void transform_taps(const float taps[9][WINOGRAD_GROUP], float u[WINOGRAD_POINTS][WINOGRAD_GROUP]) {
+static inline void transform_taps(const int n, float taps[9][WINOGRAD_GROUP],
+                                  float u[WINOGRAD_POINTS][WINOGRAD_GROUP]) {
     for (int i = 0; i < WINOGRAD_GROUP; i++) {
         float t[4][3];
-        for (int j = 0; j < 3; j++) {
-            float g0 = taps[j][i], g1 = taps[3 + j][i], g2 = taps[6 + j][i];
-            t[0][j] = g0;
-            t[1][j] = 0.5f * (g0 + g1 + g2);
-            t[2][j] = 0.5f * (g0 - g1 + g2);
-            t[3][j] = g2;
+        for (int j = 0; j < n; j++) {
+            float g[3], column[4];
+            for (int k = 0; k < n; k++)
+                g[k] = taps[n * k + j][i];
+            transform_tap(n, g, column);
+            for (int k = 0; k < 4; k++)
+                t[k][j] = column[k];
         }
         for (int k = 0; k < 4; k++) {
-            u[4 * k][i] = t[k][0];
-            u[4 * k + 1][i] = 0.5f * (t[k][0] + t[k][1] + t[k][2]);
-            u[4 * k + 2][i] = 0.5f * (t[k][0] - t[k][1] + t[k][2]);
-            u[4 * k + 3][i] = t[k][2];
+            float row[4];
+            transform_tap(n, t[k], row);
+            for (int j = 0; j < 4; j++)
+                u[4 * k + j][i] = row[j];
         }
     }
 }
@@ -88,7 +128,10 @@ static void weights_piece(void *context, int block) {
             float taps[9][WINOGRAD_GROUP] = {0}, u[WINOGRAD_POINTS][WINOGRAD_GROUP];
             const int out = block * WINOGRAD_GROUP + lane;
             if (out < job->outputs) gather_taps(job, out, group * WINOGRAD_GROUP, taps);
-            transform_taps(taps, u);
+            if (job->taps == 3)
+                transform_taps(3, taps, u);
+            else
+                transform_taps(2, taps, u);
             for (int point = 0; point < WINOGRAD_POINTS; point++) {
                 uint32_t *pair =
                     to + ((size_t)point * pairs + (size_t)group * WINOGRAD_GROUP / 2) * WINOGRAD_GROUP;
@@ -100,12 +143,8 @@ static void weights_piece(void *context, int block) {
 }
 
 static void weights_fill(const struct pack_layout *pack, struct queue *q, struct pack *to, struct tensor w) {
-    const bool backward = ((const struct weights_layout *)pack)->backward;
-    struct weights_job job = {.w = w,
-                              .backward = backward,
-                              .inputs = w.dims[backward ? 0 : 3],
-                              .outputs = w.dims[backward ? 3 : 0],
-                              .to = to->data};
+    struct weights_job job = weights_job(pack, w);
+    job.to = to->data;
     pool_run(q->pool, winograd_groups(job.outputs), weights_piece, &job);
 }
 
@@ -115,17 +154,19 @@ static const struct weights_layout backward_weights = {{weights_bytes, weights_f
 /* ---- running ----------------------------------------------------------------------------------------------
  */
 
-void winograd_image(struct winograd *to, struct tensor y, struct tensor x, int pad_h, int pad_w) {
-    *to = (struct winograd){.x = x.data,
-                            .y = y.data,
-                            .height = x.dims[1],
-                            .width = x.dims[2],
-                            .channels = x.dims[3],
-                            .out_height = y.dims[1],
-                            .out_width = y.dims[2],
-                            .outputs = y.dims[3],
-                            .pad_h = pad_h,
-                            .pad_w = pad_w};
+struct winograd winograd_image(struct tensor y, struct tensor x, int pad_h, int pad_w) {
+    return (struct winograd){.x = x.data,
+                             .y = y.data,
+                             .height = x.dims[1],
+                             .width = x.dims[2],
+                             .channels = x.dims[3],
+                             .out_height = y.dims[1],
+                             .out_width = y.dims[2],
+                             .outputs = y.dims[3],
+                             .pad_h = pad_h,
+                             .pad_w = pad_w,
+                             .stride = 1,
+                             .size = 2};
 }
 
 /* Tiles of one kind in all samples: whole ones, those cut off at the right, below, and at both. */
@@ -167,8 +208,8 @@ static struct winograd_tile tile_at(const struct forward_job *job, int64_t numbe
         number -= kind_tiles(job, kind);
     const int each = kind->rows * kind->columns, at = (int)(number % each);
     return (struct winograd_tile){.sample = (int)(number / each),
-                                  .row = 2 * (kind->from_row + at / kind->columns),
-                                  .column = 2 * (kind->from_column + at % kind->columns)};
+                                  .row = job->w.image.size * (kind->from_row + at / kind->columns),
+                                  .column = job->w.image.size * (kind->from_column + at % kind->columns)};
 }
 
 static void forward_piece(void *context, int i) {
@@ -176,6 +217,7 @@ static void forward_piece(void *context, int i) {
     const int64_t from = tile_after(job, job->products * i / job->blocks);
     const int count = (int)(tile_after(job, job->products * (i + 1) / job->blocks) - from);
     struct winograd_tile tiles[WINOGRAD_BLOCK];
+    ENSURE(count <= WINOGRAD_BLOCK, "%d tiles in a block of %d", count, WINOGRAD_BLOCK);
     for (int t = 0; t < count; t++)
         tiles[t] = tile_at(job, from + t);
     winograd_forward_run(&job->w, tiles, count,
@@ -184,8 +226,8 @@ static void forward_piece(void *context, int i) {
 
 /* Blocks of equal work, an even number of them, so that two threads share one sample, too. */
 static void forward_run(struct queue *q, const struct winograd_forward *w, int samples) {
-    const int rows = w->image.out_height / 2, columns = w->image.out_width / 2;
-    const int below = w->image.out_height % 2, right = w->image.out_width % 2;
+    const int size = w->image.size, rows = w->image.out_height / size, columns = w->image.out_width / size;
+    const int below = w->image.out_height % size > 0, right = w->image.out_width % size > 0;
     struct forward_job job = {.q = q,
                               .w = *w,
                               .samples = samples,
@@ -201,12 +243,17 @@ static void forward_run(struct queue *q, const struct winograd_forward *w, int s
 
 bool winograd_conv_forward(struct queue *q, struct tensor y, struct tensor x, struct tensor w,
                            struct tensor b, struct tensor r, struct conv conv, enum activation act) {
-    if (!winograd_suits(x, w, conv) || act > ACTIVATION_RELU) return false;
-    struct winograd_forward job = {.weights = packs_get(q, &forward_weights.pack, w)->data,
+    const bool strided = strided_suits(x, w, conv);
+    if ((!strided && !winograd_suits(x, w, conv)) || act > ACTIVATION_RELU) return false;
+    struct winograd_forward job = {.image = winograd_image(y, x, conv.pad_h, conv.pad_w),
+                                   .weights = packs_get(q, &forward_weights.pack, w)->data,
                                    .b = b.data,
                                    .r = r.data,
                                    .relu = act == ACTIVATION_RELU};
-    winograd_image(&job.image, y, x, conv.pad_h, conv.pad_w);
+    if (strided) {
+        job.image.stride = conv.stride_h;
+        job.image.size = 3;
+    }
     forward_run(q, &job, x.dims[0]);
     return true;
 }
@@ -214,9 +261,9 @@ bool winograd_conv_forward(struct queue *q, struct tensor y, struct tensor x, st
 bool winograd_conv_backward_data(struct queue *q, struct tensor dx, struct tensor dy, struct tensor w,
                                  struct conv conv, bool add) {
     if (!winograd_suits(dy, w, conv)) return false;
-    struct winograd_forward job = {.weights = packs_get(q, &backward_weights.pack, w)->data,
+    struct winograd_forward job = {.image = winograd_image(dx, dy, 2 - conv.pad_h, 2 - conv.pad_w),
+                                   .weights = packs_get(q, &backward_weights.pack, w)->data,
                                    .r = add ? dx.data : NULL};
-    winograd_image(&job.image, dx, dy, 2 - conv.pad_h, 2 - conv.pad_w);
     forward_run(q, &job, dx.dims[0]);
     return true;
 }

@@ -63,39 +63,59 @@ AVX512 INLINE void transform_half(const __m512i d[WINOGRAD_POINTS], bool odd, __
     }
 }
 
-/* Where the `size` x `size` points of an image from (top, left) on begin; zeros for those outside. */
-INLINE void points_of(const uint16_t *image, int sample, int height, int width, int channels, int top,
-                      int left, int size, const uint16_t **points) {
-    static const uint16_t zeros[WINOGRAD_CHANNELS_MAX];
-    const ptrdiff_t first = (((ptrdiff_t)sample * height + top) * width + left) * channels;
-    for (int i = 0; i < size; i++)
-        for (int j = 0; j < size; j++) {
-            bool inside = (unsigned)(top + i) < (unsigned)height && (unsigned)(left + j) < (unsigned)width;
-            points[size * i + j] = inside ? image + first + ((ptrdiff_t)i * width + j) * channels : zeros;
-        }
+/* Where the points of an image from (top, left) on begin, `side` x `side` of them, each of stride x stride;
+ * zeros for those outside. */
+INLINE void points_of(const uint16_t *image, int sample, int height, int width, int channels, int stride,
+                      int top, int left, int side, const uint16_t **points) {
+    static const uint16_t zeros[WINOGRAD_ROW_MAX];
+    const ptrdiff_t row = (ptrdiff_t)width * channels * stride, column = (ptrdiff_t)channels * stride;
+    const int rows = height / stride, columns = width / stride;
+    const uint16_t *first = image + (ptrdiff_t)sample * height * width * channels + top * row + left * column;
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++)
+            points[side * i + j] = first + i * row + j * column;
+    if (top >= 0 && left >= 0 && top + side <= rows && left + side <= columns) return;
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++)
+            if (top + i < 0 || top + i >= rows || left + j < 0 || left + j >= columns)
+                points[side * i + j] = zeros;
 }
 
+/* A point's channels: runs of so many elements, one a row of the image. */
+struct runs {
+    int channels, length;
+    ptrdiff_t row;
+};
+
 /* A group of 32 channels of n points, from channel c on; zeros beyond the last channel. */
-AVX512 INLINE void load_group(const uint16_t *const *points, int n, int c, int channels, __m512i *d) {
-    if (channels - c < WINOGRAD_GROUP) {
-        const __mmask32 mask = (1u << (channels - c)) - 1;
+AVX512 INLINE void load_group(const uint16_t *const *points, int n, int c, const struct runs *runs,
+                              __m512i *d) {
+    const ptrdiff_t at = c < runs->length ? c : c / runs->length * runs->row + c % runs->length;
+    if (runs->channels - c < WINOGRAD_GROUP) {
+        const __mmask32 mask = (1u << (runs->channels - c)) - 1;
         for (int i = 0; i < n; i++)
-            d[i] = _mm512_maskz_loadu_epi16(mask, points[i] + c);
+            d[i] = _mm512_maskz_loadu_epi16(mask, points[i] + at);
+    } else if (runs->length < WINOGRAD_GROUP) { /* two runs of 16 */
+        for (int i = 0; i < n; i++)
+            d[i] = _mm512_inserti64x4(
+                _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(points[i] + at))),
+                _mm256_loadu_si256((const __m256i *)(points[i] + at + runs->row)), 1);
     } else {
         for (int i = 0; i < n; i++)
-            d[i] = _mm512_loadu_si512(points[i] + c);
+            d[i] = _mm512_loadu_si512(points[i] + at);
     }
 }
 
 AVX512 static void transform_inputs(const struct winograd *w, const struct winograd_tile *tile, char *to,
                                     size_t stride) {
+    const struct runs runs = {winograd_inputs(w), w->channels * w->stride, (ptrdiff_t)w->width * w->channels};
     const uint16_t *points[WINOGRAD_POINTS];
-    points_of(w->x, tile->sample, w->height, w->width, w->channels, tile->row - w->pad_h,
+    points_of(w->x, tile->sample, w->height, w->width, w->channels, w->stride, tile->row - w->pad_h,
               tile->column - w->pad_w, 4, points);
-    for (int c = 0; c < w->channels; c += WINOGRAD_GROUP, to += LINE) {
+    for (int c = 0; c < runs.channels; c += WINOGRAD_GROUP, to += LINE) {
         __m512i d[WINOGRAD_POINTS];
         __m512 even[WINOGRAD_POINTS], odd[WINOGRAD_POINTS];
-        load_group(points, WINOGRAD_POINTS, c, w->channels, d);
+        load_group(points, WINOGRAD_POINTS, c, &runs, d);
         transform_half(d, false, even);
         transform_half(d, true, odd);
         for (int i = 0; i < WINOGRAD_POINTS; i++)
@@ -167,21 +187,27 @@ static void product_block(int from, int to, const uint32_t *u, size_t pairs, con
 /* ---- outputs ----------------------------------------------------------------------------------------------
  */
 
-/* y = A^T m A, [2][2] */
-AVX512 INLINE void transform_sums(const char *sums, size_t stride, __m512 y[4]) {
-    __m512 t[2][4];
-    for (int j = 0; j < 4; j++) {
-        const __m512 m0 = _mm512_load_ps(sums + (size_t)j * stride);
-        const __m512 m1 = _mm512_load_ps(sums + (size_t)(4 + j) * stride);
-        const __m512 m2 = _mm512_load_ps(sums + (size_t)(8 + j) * stride);
-        const __m512 m3 = _mm512_load_ps(sums + (size_t)(12 + j) * stride);
-        t[0][j] = _mm512_add_ps(_mm512_add_ps(m0, m1), m2);
-        t[1][j] = _mm512_sub_ps(_mm512_sub_ps(m1, m2), m3);
+/* y = A^T m for tiles of 2 or 3 outputs. */
+AVX512 INLINE void transform_column(int size, const __m512 m[4], __m512 y[3]) {
+    const __m512 sum = _mm512_add_ps(m[1], m[2]), difference = _mm512_sub_ps(m[1], m[2]);
+    y[0] = _mm512_add_ps(m[0], sum);
+    y[1] = size == 2 ? _mm512_sub_ps(difference, m[3]) : difference;
+    y[2] = _mm512_sub_ps(sum, m[3]);
+}
+
+/* y = A^T m A, [3][3] */
+AVX512 INLINE void transform_sums(int size, const char *sums, size_t stride, __m512 y[3][3]) {
+    __m512 t[3][4];
+    for (size_t j = 0; j < 4; j++) {
+        __m512 m[4], column[3];
+        for (size_t i = 0; i < 4; i++)
+            m[i] = _mm512_load_ps(sums + (4 * i + j) * stride);
+        transform_column(size, m, column);
+        for (int i = 0; i < size; i++)
+            t[i][j] = column[i];
     }
-    for (int i = 0; i < 2; i++) {
-        y[2 * i] = _mm512_add_ps(_mm512_add_ps(t[i][0], t[i][1]), t[i][2]);
-        y[2 * i + 1] = _mm512_sub_ps(_mm512_sub_ps(t[i][1], t[i][2]), t[i][3]);
-    }
+    for (int i = 0; i < size; i++)
+        transform_column(size, t[i], y[i]);
 }
 
 AVX512 INLINE void store_output(const struct winograd_forward *w, size_t at, __mmask16 mask, __m512 y) {
@@ -194,28 +220,35 @@ AVX512 INLINE void store_output(const struct winograd_forward *w, size_t at, __m
 }
 
 /* Outputs [o, o + 32) of a tile, whose sums these are. */
-AVX512 static void transform_outputs(const struct winograd_forward *w, const struct winograd_tile *tile,
-                                     int o, const char *sums, size_t stride) {
+AVX512 INLINE void outputs_of(int size, const struct winograd_forward *w, const struct winograd_tile *tile,
+                              int o, const char *sums, size_t stride) {
     const struct winograd *image = &w->image;
     const size_t outputs = (size_t)image->outputs, row = (size_t)image->out_width * outputs;
     const size_t point =
         ((size_t)tile->sample * (size_t)image->out_height + (size_t)tile->row) * (size_t)image->out_width +
         (size_t)tile->column;
-    const bool right = tile->column + 1 < image->out_width, below = tile->row + 1 < image->out_height;
+    const int rows = image->out_height - tile->row, columns = image->out_width - tile->column;
     for (int end = o + WINOGRAD_GROUP; o < end && o < image->outputs; o += LANES, sums += LINE) {
         const int left = image->outputs - o;
         const __mmask16 mask = left < LANES ? (__mmask16)((1u << left) - 1) : 0xffff;
         const __m512 b = w->b ? _mm512_maskz_loadu_ps(mask, w->b + o) : _mm512_setzero_ps();
         const size_t at = point * outputs + (size_t)o;
-        __m512 y[4];
-        transform_sums(sums, stride, y);
-        for (int i = 0; i < 4; i++)
-            y[i] = _mm512_add_ps(y[i], b);
-        store_output(w, at, mask, y[0]);
-        if (right) store_output(w, at + outputs, mask, y[1]);
-        if (below) store_output(w, at + row, mask, y[2]);
-        if (right && below) store_output(w, at + row + outputs, mask, y[3]);
+        __m512 y[3][3];
+        transform_sums(size, sums, stride, y);
+        for (int i = 0; i < size; i++)
+            for (int j = 0; j < size; j++)
+                if (i < rows && j < columns)
+                    store_output(w, at + (size_t)i * row + (size_t)j * outputs, mask,
+                                 _mm512_add_ps(y[i][j], b));
     }
+}
+
+AVX512 static void transform_outputs(const struct winograd_forward *w, const struct winograd_tile *tile,
+                                     int o, const char *sums, size_t stride) {
+    if (w->image.size == 2)
+        outputs_of(2, w, tile, o, sums, stride);
+    else
+        outputs_of(3, w, tile, o, sums, stride);
 }
 
 /* ---- a block ----------------------------------------------------------------------------------------------
@@ -224,7 +257,7 @@ AVX512 static void transform_outputs(const struct winograd_forward *w, const str
 /* Bytes from one point's tiles to the next's; an odd number of lines, since a tile's points are written
  * together. */
 static size_t input_stride(const struct winograd *w, int tiles) {
-    size_t lines = (size_t)tiles * (size_t)winograd_groups(w->channels);
+    size_t lines = (size_t)tiles * (size_t)winograd_groups(winograd_inputs(w));
     return (lines | 1) * LINE;
 }
 
@@ -236,14 +269,19 @@ size_t winograd_forward_scratch(const struct winograd_forward *w, int tiles) {
     return WINOGRAD_POINTS * (input_stride(&w->image, tiles) + sum_stride(tiles));
 }
 
-/* The products of one point, but for tiles at an edge none of whose outputs they go into. */
-static void product_point(const struct winograd *w, const struct winograd_tile *tiles, int count, int point,
-                          const uint32_t *u, size_t pairs, const uint32_t *weights, float *sum) {
-    const bool below = point / 4 == 3, right = point % 4 == 3; /* goes into the second row, column alone */
+enum { CUT_BELOW = 1, CUT_RIGHT = 2 }; /* tiles without outputs in their last row, column */
+
+/* The products of one point, but for tiles none of whose outputs they go into: those of the last row or
+ * column. */
+static void product_point(const uint8_t *cuts, int any, int count, int point, const uint32_t *u, size_t pairs,
+                          const uint32_t *weights, float *sum) {
+    const int skip = any & ((point / 4 == 3 ? CUT_BELOW : 0) | (point % 4 == 3 ? CUT_RIGHT : 0));
+    if (!skip) {
+        product_block(0, count, u, pairs, weights, sum);
+        return;
+    }
     for (int i = 0, from = 0; i <= count; i++) {
-        bool used = i < count && !(below && tiles[i].row + 1 == w->out_height) &&
-                    !(right && tiles[i].column + 1 == w->out_width);
-        if (used) continue;
+        if (i < count && !(cuts[i] & skip)) continue;
         if (i > from) product_block(from, i, u, pairs, weights, sum);
         from = i + 1;
     }
@@ -252,15 +290,22 @@ static void product_point(const struct winograd *w, const struct winograd_tile *
 void winograd_forward_run(const struct winograd_forward *w, const struct winograd_tile *tiles, int count,
                           void *scratch) {
     const size_t inputs = input_stride(&w->image, count), sums = sum_stride(count);
-    const size_t pairs = (size_t)winograd_groups(w->image.channels) * LANES;
+    const size_t pairs = (size_t)winograd_groups(winograd_inputs(&w->image)) * LANES;
     char *u = scratch, *m = u + WINOGRAD_POINTS * inputs;
+    uint8_t cuts[WINOGRAD_BLOCK];
+    int any = 0;
+    for (int i = 0; i < count; i++) {
+        cuts[i] = (tiles[i].row + w->image.size > w->image.out_height ? CUT_BELOW : 0) |
+                  (tiles[i].column + w->image.size > w->image.out_width ? CUT_RIGHT : 0);
+        any |= cuts[i];
+    }
     for (int i = 0; i < count; i++)
         transform_inputs(&w->image, &tiles[i], u + (size_t)i * pairs * sizeof(uint32_t), inputs);
     const uint32_t *weights = w->weights;
     for (int o = 0; o < w->image.outputs; o += WINOGRAD_GROUP) {
         for (int point = 0; point < WINOGRAD_POINTS; point++, weights += pairs * WINOGRAD_GROUP)
-            product_point(&w->image, tiles, count, point, (const uint32_t *)(u + (size_t)point * inputs),
-                          pairs, weights, (float *)(m + (size_t)point * sums));
+            product_point(cuts, any, count, point, (const uint32_t *)(u + (size_t)point * inputs), pairs,
+                          weights, (float *)(m + (size_t)point * sums));
         for (int i = 0; i < count; i++)
             transform_outputs(w, &tiles[i], o, m + (size_t)i * WINOGRAD_GROUP * sizeof(float), sums);
     }
@@ -313,13 +358,14 @@ AVX512 INLINE void transform_pair(const uint16_t *const points[2][WINOGRAD_POINT
     const int size = gradient ? 2 : 4;
     const size_t groups = (size_t)winograd_groups(channels);
     const __m512 sign = _mm512_set1_ps(row->sign);
+    const struct runs runs = {channels, channels, 0};
     for (int c = 0; c < channels; c += WINOGRAD_GROUP, to += operand) {
         __m512i d[2][2][4];
         for (int t = 0; t < 2; t++) {
             fetch_ahead(points[t] + row->first * size, size, c, channels);
             fetch_ahead(points[t] + row->second * size, size, c, channels);
-            load_group(points[t] + row->first * size, size, c, channels, d[t][0]);
-            load_group(points[t] + row->second * size, size, c, channels, d[t][1]);
+            load_group(points[t] + row->first * size, size, c, &runs, d[t][0]);
+            load_group(points[t] + row->second * size, size, c, &runs, d[t][1]);
         }
         for (int odd = 0; odd < 2; odd++) {
             __m512 v[2][4];
@@ -376,10 +422,10 @@ AVX512 static void transform_pairs(const struct winograd *w, int row, const stru
         const uint16_t *x[2][WINOGRAD_POINTS], *dy[2][WINOGRAD_POINTS];
         for (int t = 0; t < 2; t++) {
             const struct winograd_tile *tile = &tiles[2 * pair + t];
-            points_of(w->x, tile->sample, w->height, w->width, w->channels, tile->row - w->pad_h,
+            points_of(w->x, tile->sample, w->height, w->width, w->channels, 1, tile->row - w->pad_h,
                       tile->column - w->pad_w, 4, x[t]);
-            points_of(w->y, tile->sample, w->out_height, w->out_width, w->outputs, tile->row, tile->column, 2,
-                      dy[t]);
+            points_of(w->y, tile->sample, w->out_height, w->out_width, w->outputs, 1, tile->row, tile->column,
+                      2, dy[t]);
         }
         const size_t at = (size_t)pair * WINOGRAD_GROUP;
         transform_pair(x, &input_rows[row], false, w->channels, inputs + at, operand);

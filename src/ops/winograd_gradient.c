@@ -107,7 +107,7 @@ bool winograd_conv_backward_weights(struct queue *q, struct tensor dw, struct te
     if (!winograd_suits(x, dw, conv)) return false;
     struct gradient_job job = {
         .q = q, .dw = dw, .tile_rows = (dy.dims[1] + 1) / 2, .tile_columns = (dy.dims[2] + 1) / 2};
-    winograd_image(&job.w, dy, x, conv.pad_h, conv.pad_w);
+    job.w = winograd_image(dy, x, conv.pad_h, conv.pad_w);
     job.tiles = x.dims[0] * job.tile_rows * job.tile_columns;
     job.slices = job.tiles / SLICE_TILES < 1        ? 1
                  : job.tiles / SLICE_TILES < SLICES ? job.tiles / SLICE_TILES
