@@ -26,7 +26,10 @@ stages=(
     "check      590 tengen check: each model layer by layer beside the CPU, in every precision"
     "train      300 some iterations of several algorithms, one in five inference passes repeated on the CPU"
     "ops        590 tengen bench ops; own kernels beyond the cache against 80% of a copy's bandwidth"
-    "net        590 tengen bench net all, batches 32 to 4096"
+    "net_alphago_policy     590 tengen bench net, batches 32 to 4096"
+    "net_resnet_20x256      590 the same"
+    "net_resnet             590 the same"
+    "net_nature_cnn         590 the same"
     "selfplay   120 tengen bench selfplay"
     "env        120 tengen bench env on the GPU"
     "pytorch_alphago_policy 590 benchmarks/pytorch_compare.py: bf16 against PyTorch on the same GPU, with its bars"
@@ -103,6 +106,7 @@ python_package() {
     "$PYTHON" -c "import importlib, sys
 print(list(importlib.import_module('nvidia.' + sys.argv[1]).__path__)[0])" "$1" 2>/dev/null
 }
+export PATH=$PATH:/usr/local/cuda/bin # compute-sanitizer
 if [ -z "${CUDNN_ROOT:-}" ] && root=$(python_package cudnn); then export CUDNN_ROOT=$root; fi
 if [ -z "${NCCL_ROOT:-}" ] && root=$(python_package nccl); then export NCCL_ROOT=$root; fi
 if [ -n "${TENGEN_DEPS:-}" ]; then

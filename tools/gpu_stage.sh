@@ -119,17 +119,21 @@ $(grep -c "by cuDNN's older interface" "$verbose") by its older interface"
     done < <(figures "$results" | grep '^[^ ]* ops\.large_.*\.share$' | grep -v 'clip_scale\|categorical' | sort -g | head -8)
 }
 
-stage_net() {
+net() {
     local results value figure
-    if ! results=$(record net bench net all --device cuda --batch 32,64,128,256,512,1024,2048,4096 --seconds 0.5); then
-        row net failed "$log"
+    if ! results=$(record "net_$1" bench net "$1" --device cuda --batch 32,64,128,256,512,1024,2048,4096 --seconds 0.5); then
+        row "net $1" failed "$log"
         return
     fi
-    row net passed "$(figures "$results" | wc -l) figures in $results"
+    row "net $1" passed "$(figures "$results" | wc -l) figures in $results"
     while read -r value figure; do
         row "$figure" - "$value"
     done < <(figures "$results" | grep -E '\.b(32|256|4096)\..*\.(positions|share)$')
 }
+stage_net_alphago_policy() { net alphago_policy; }
+stage_net_resnet_20x256() { net resnet_20x256; }
+stage_net_resnet() { net resnet; }
+stage_net_nature_cnn() { net nature_cnn; }
 
 bench() {
     local results value figure check=$1

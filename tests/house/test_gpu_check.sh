@@ -24,11 +24,11 @@ export PATH=$work/bin:$PATH
 gpu_check 77
 has 'no GPU; nvidia-smi: No devices were found'
 gpu_check 0 --dry-run
-for stage in build gpu unit memcheck racecheck initcheck check train ops net selfplay env pytorch_resnet; do has "^$stage "; done
-gpu_check 0 --dry-run --stages ops,net
+for stage in build gpu unit memcheck racecheck initcheck check train ops net_resnet selfplay env pytorch_resnet; do has "^$stage "; done
+gpu_check 0 --dry-run --stages ops,net_resnet
 [ "$(wc -l <"$work/said")" = 2 ] || fail "two stages are asked for"
-gpu_check 2 --stages ops,nets
-has 'there is no stage nets'
+gpu_check 2 --stages ops,net
+has 'there is no stage net'
 
 program bin/nvidia-smi <<<'[[ $* != *compute_cap* ]] && echo "Test GPU X1, 999.1" || echo "Test GPU X1, 999.1, 9.0"'
 gpu_check 1 --stages ops
@@ -52,13 +52,17 @@ case "$1 $2" in
 check*) echo "largest error 1e-6 in x" ;;
 "bench ops") echo '{"name": "ops.large_rows.fill.f32.share", "value": 0.91, "unit": "of peak"}
 {"name": "ops.large_rows.scale.f32.share", "value": 0.70, "unit": "of peak"}' ;;
+"bench net") echo '{"name": "net.resnet_10x128_19.train.b256.bf16.share", "value": 0.5, "unit": "of peak"}
+{"name": "net.resnet_10x128_19.train.b64.bf16.share", "value": 0.4, "unit": "of peak"}' ;;
 bench*) echo '{"name": "selfplay.moves", "value": 12, "unit": "moves/s"}' ;;
 esac
 TENGEN
-TENGEN_STAGE_SECONDS=2 gpu_check 1 --stages build,gpu,unit,memcheck,racecheck,check,train,ops,selfplay,pytorch_resnet
+TENGEN_STAGE_SECONDS=1 gpu_check 1 --stages gpu
+has '^gpu +failed +- +was stopped after 1 s'
+gpu_check 1 --stages build,unit,memcheck,racecheck,check,train,ops,net_resnet,selfplay,pytorch_resnet
 has '^Test GPU X1, driver 999.1, compute capability 9.0'
 has '^build +passed +- +architecture 90$'
-has '^gpu +failed +- +was stopped after 2 s'
+has '^gpu +failed +- +was stopped after 1 s'
 has '^unit +passed +- +100% tests passed'
 has '^memcheck gpu_ops +passed +- +ERROR SUMMARY: 0 errors'
 has '^racecheck gpu_ops +failed'
@@ -67,6 +71,8 @@ has '^check mlp f32 +failed +- +policy.fc is the first'
 has '^train ppo_cartpole +passed'
 has '^ops.large_rows.fill.f32 +passed +0.8 +0.91 of'
 has '^ops.large_rows.scale.f32 +missed +0.8 +0.70 of'
+has '^net resnet +passed +- +2 figures in'
+has '^net.resnet_10x128_19.train.b256.bf16.share +- +- +0.5'
 has '^selfplay.moves +- +- +12'
 has '^compare.resnet.infer.b32.ratio.bf16 +- +- +1.05 of PyTorch'
 has '^compare.resnet.train.b32.ratio.bf16 +passed +1.0 +1.02 of PyTorch'
@@ -74,7 +80,7 @@ has '^compare.resnet.train.b32.ratio.bf16 +passed +1.0 +1.02 of PyTorch'
 # The stage that was stopped and those that were not asked for are the rest, and the table keeps the others' rows.
 gpu_check 0 --dry-run --stages rest
 [ "$(cut -d ' ' -f 1 "$work/said" | tr '\n' ' ')" = \
-    "gpu initcheck net env pytorch_alphago_policy pytorch_resnet_20x256 pytorch_nature_cnn " ] || fail "another rest"
+    "gpu initcheck net_alphago_policy net_resnet_20x256 net_nature_cnn env pytorch_alphago_policy pytorch_resnet_20x256 pytorch_nature_cnn " ] || fail "another rest"
 gpu_check 1 --stages env
 has '^check mlp f32 +failed'
 has '^env +passed'
