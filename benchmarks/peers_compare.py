@@ -52,6 +52,16 @@ TASKS = {
         "cleanrl": (cleanrl("ppo_atari", "--env-id", "PongNoFrameskip-v4", "--num-envs", "8", "--total-timesteps",
                             str(8 * 128 * 4)), "SPS:", 8 * 128),
     },
+    # An update in four steps, from the thousandth on.
+    "dqn_atari": {
+        "tengen": (tengen("dqn_cartpole.ini", "env.name=atari:pong", "env.python={peers}/sb3/bin/python", "env.count=1",
+                          "env.preset=sb3", "net.model=nature_cnn", "net.atoms=1", "optimiser.rate=0.0001",
+                          "dqn.steps=1000", "dqn.capacity=20000", "dqn.learning_starts=1000", "dqn.train_period=4",
+                          "dqn.batch=32", "dqn.target_period=250", "dqn.delta=0", "dqn.epsilon=0.01",
+                          "dqn.double_q=false", "dqn.n_step=1", "run.iterations=4"),),
+        "cleanrl": (cleanrl("dqn_atari", "--env-id", "PongNoFrameskip-v4", "--buffer-size", "20000", "--start-e", "0.01",
+                            "--learning-starts", "1000", "--total-timesteps", "2000"), "SPS:", 100),
+    },
 }
 
 
