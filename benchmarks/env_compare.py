@@ -43,7 +43,7 @@ def measure(step, count, seconds):
 
 def bench(options, game, seconds):
     """Steps a second by `tengen bench env`, and the processor seconds that it took, starting included."""
-    command = [options.tengen, "bench", "env", f"atari:{game}", "--count", str(options.envs), "--json"]
+    command = [options.tengen, "bench", "env", f"atari:{game}", f"env.count={options.envs}", "--json"]
     command += ["--seconds", str(seconds), f"env.workers={options.cores}", f"env.python={sys.executable}"]
     before = processor_seconds()
     result = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -238,6 +238,7 @@ static enum status read_words(struct options *o, struct env_bench *e, const char
     enum status status = STATUS_OK;
     const char *word;
     config_bind(c, "env", env_config_keys, &e->config, "the environment");
+    e->config.count = 0; /* not said */
     while (status == STATUS_OK && (word = option_word(o))) {
         if (strchr(word, '='))
             status = config_override(c, word);
@@ -255,17 +256,16 @@ static enum status read_words(struct options *o, struct env_bench *e, const char
 static enum status bench_env_run(const struct report *report, int argc, char **argv) {
     struct options o;
     struct env_bench e = {.seconds = 1};
-    long count = 0, threads = 0;
+    long threads = 0;
     const char *name = NULL;
     options_init(&o, argc, argv);
     const char *spec = option_text(&o, "device", "cpu");
     bool gpu = strcmp(spec, "cpu") != 0;
-    TRY(option_long(&o, "count", &count, 1, 1000000));
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &e.seconds, 0, 36000));
     TRY(option_done(&o));
     TRY(read_words(&o, &e, &name));
-    e.config.count = (int)(count ? count : e.outside ? 16 : gpu ? 65536 : 2048);
+    if (!e.config.count) e.config.count = e.outside ? 16 : gpu ? 65536 : 2048;
     struct device *device = NULL;
     if (gpu) TRY(device_open(spec, 1, &device));
     struct pool *pool = pool_create(e.outside ? 1 : (int)threads);
@@ -286,13 +286,13 @@ const struct bench bench_env = {
     .name = "env",
     .summary = "steps a second of environments alone, observations and resets included",
     .help =
-        "  tengen bench env [NAME] [--count 2048] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
-        "                   [env.key=value ...]\n"
-        "  Each thread steps a batch of --count environments by random actions drawn before, resets what "
-        "has\n"
-        "  ended and observes. Without a name: all of our own, one after the other. On a GPU one batch (of\n"
-        "  65536) lives in its memory, and kernels do the same. gym:ID and atari:GAME are one batch (of 16) "
-        "in\n"
-        "  env.workers processes; of Atari, also how long an observation takes from screens to stack.\n",
+        "  tengen bench env [NAME] [env.key=value ...] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
+        "  Each thread steps a batch of env.count (2048) environments by random actions drawn before, "
+        "resets\n"
+        "  what has ended and observes. Without a name: all of our own, one after the other. On a GPU one\n"
+        "  batch (of 65536) lives in its memory, and kernels do the same. gym:ID and atari:GAME are one "
+        "batch\n"
+        "  (of 16) in env.workers processes; of Atari, also how long an observation takes from screens to "
+        "stack.\n",
     .run = bench_env_run,
 };

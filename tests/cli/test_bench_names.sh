@@ -5,7 +5,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 
-"$TENGEN" bench env --count 64 --seconds 0.01 --json >>figures
+"$TENGEN" bench env env.count=64 --seconds 0.01 --json >>figures
 "$TENGEN" bench go --size 7 --seconds 0.01 --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter _7x7 --device cpu --json >>figures
 for shape in rows_6. weights_ linear_64_64.; do
@@ -24,7 +24,7 @@ for algorithm in ppo_cartpole alphazero_tictactoe; do
     rm -r run
 done
 export PYTHONPATH=$TENGEN_SOURCE/tests/env/fake # for Atari
-"$TENGEN" bench env atari:pong env.workers=1 --count 2 --seconds 0.01 --json >>figures
+"$TENGEN" bench env atari:pong env.workers=1 env.count=2 --seconds 0.01 --json >>figures
 "$TENGEN" train "$TENGEN_SOURCE/configs/ppo_atari_pong.ini" run.dir=run run.iterations=1 env.count=2 env.workers=1 actor.groups=1 \
     ppo.horizon=4 ppo.minibatches=1 --quiet 2>/dev/null
 "$TENGEN" eval run --episodes 2 --json 2>/dev/null >>figures
