@@ -7,11 +7,14 @@
 All train the same network on the same task with the same hyper-parameters (CleanRL's), on a CPU, each with one thread
 and with all; they take turns (--rounds), and the best of each counts. CleanRL's scripts run as they are
 (peers_cleanrl.py), Stable-Baselines3 by peers_sb3.py. What is timed is whole iterations: acting, environments,
-learning; not starting, nor the first iteration. Prints a table; --json FILE keeps the figures.
+learning; not starting, nor the first iteration. Beside stands the processor time of a step, all threads and processes
+together, which depends less on what else the machine does. Prints a table; --json FILE keeps the figures.
 """
 import argparse
 import csv
+import itertools
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -52,44 +55,56 @@ TASKS = {
         "cleanrl": (cleanrl("ppo_atari", "--env-id", "PongNoFrameskip-v4", "--num-envs", "8", "--total-timesteps",
                             str(8 * 128 * 4)), "SPS:", 8 * 128),
     },
-    # An update in four steps, from the thousandth on.
+    # An update in four steps, from the hundredth on.
     "dqn_atari": {
         "tengen": (tengen("dqn_cartpole.ini", "env.name=atari:pong", "env.python={peers}/sb3/bin/python", "env.count=1",
                           "env.preset=sb3", "net.model=nature_cnn", "net.atoms=1", "optimiser.rate=0.0001",
-                          "dqn.steps=1000", "dqn.capacity=20000", "dqn.learning_starts=1000", "dqn.train_period=4",
+                          "dqn.steps=100", "dqn.capacity=20000", "dqn.learning_starts=100", "dqn.train_period=4",
                           "dqn.batch=32", "dqn.target_period=250", "dqn.delta=0", "dqn.epsilon=0.01",
-                          "dqn.double_q=false", "dqn.n_step=1", "run.iterations=4"),),
+                          "dqn.double_q=false", "dqn.n_step=1", "run.iterations=30"),),
         "cleanrl": (cleanrl("dqn_atari", "--env-id", "PongNoFrameskip-v4", "--buffer-size", "20000", "--start-e", "0.01",
-                            "--learning-starts", "1000", "--total-timesteps", "2000"), "SPS:", 100),
+                            "--learning-starts", "100", "--total-timesteps", "1000"), "SPS:", 100),
     },
 }
 
 
 def tengen_rate(command, folder):
-    """By the run's own figures, which count seconds from its beginning."""
+    """By the run's own figures, which count seconds from its beginning. Processor time: the whole run's, starting and
+    worker processes included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     with open(f"{folder}/run/metrics.csv") as lines:
-        rows = list(csv.DictReader(lines))
+        rows = [{name: float(row[name]) for name in ("steps", "seconds")} for row in csv.DictReader(lines)]
     first, last = rows[0], rows[-1]
-    return (float(last["steps"]) - float(first["steps"])) / (float(last["seconds"]) - float(first["seconds"]))
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (last["steps"] - first["steps"]) / (last["seconds"] - first["seconds"]), spent / last["steps"]
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        user, system = stat.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def peer_rate(command, folder, threads, mark, steps):
     """By when the lines come that have `mark` in them."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    times, said = [], []
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+    marks, said = [], []
     with subprocess.Popen(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
             said.append(line)
             if mark in line:
-                times.append(time.perf_counter())
-    if process.returncode or len(times) < 2:
+                marks.append((time.perf_counter(), processor_seconds(process.pid)))
+    if process.returncode or len(marks) < 2:
         sys.exit(f"{shlex.join(command)}: exit status {process.returncode}; it said:\n{''.join(said[-10:])}")
-    return steps * (len(times) - 1) / (times[-1] - times[0])
+    steps *= len(marks) - 1
+    return steps / (marks[-1][0] - marks[0][0]), (marks[-1][1] - marks[0][1]) / steps
 
 
 def measure(side, peers, program, threads):
+    """Steps a second, and the processor seconds of a step."""
     make, *marks = side
     with tempfile.TemporaryDirectory() as folder:
         command = make(peers, program, threads)
@@ -104,6 +119,17 @@ def versions(peers):
             "cleanrl": subprocess.check_output([f"{peers}/cleanrl/bin/python", "-c", ask], text=True).strip()}
 
 
+def print_task(task, rates, costs):
+    """Each side with its better number of threads."""
+    rate = {side: max(value for key, value in rates.items() if key[:2] == (task, side)) for side in TASKS[task]}
+    cost = {side: min(value for key, value in costs.items() if key[:2] == (task, side)) for side in TASKS[task]}
+    for side in TASKS[task]:
+        print(f"{task:14} {side:8} {rate[side]:9.0f} steps/s  {1e6 * cost[side]:9.1f} us of a processor a step", end="")
+        if side != "tengen":
+            print(f"   Tengen {rate['tengen'] / rate[side]:.1f}x, {cost[side] / cost['tengen']:.1f}x", end="")
+        print(flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peers", type=os.path.abspath, help="the folder that tools/install_peers.sh made")
@@ -112,24 +138,21 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", help="file for the figures, one object a line")
     arguments = parser.parse_args()
-    cores, best = len(os.sched_getaffinity(0)), {}
+    cores, rates, costs = len(os.sched_getaffinity(0)), {}, {}
     for task in arguments.tasks.split(","):
-        for _ in range(arguments.rounds):
-            for name, side in TASKS[task].items():
-                for threads in sorted({1, cores}):
-                    rate = measure(side, arguments.peers, arguments.tengen, threads)
-                    best[task, name, threads] = max(rate, best.get((task, name, threads), 0))
-        row = {name: max(best[task, name, threads] for threads in {1, cores}) for name in TASKS[task]}
-        print(f"{task:14} tengen {row['tengen']:9.0f} steps/s", end="")
-        for name, rate in row.items():
-            if name != "tengen":
-                print(f"   {name} {rate:7.0f} ({row['tengen'] / rate:.1f}x)", end="")
-        print(flush=True)
+        for _, side, threads in itertools.product(range(arguments.rounds), TASKS[task], sorted({1, cores})):
+            rate, cost = measure(TASKS[task][side], arguments.peers, arguments.tengen, threads)
+            key = task, side, threads
+            rates[key], costs[key] = max(rate, rates.get(key, 0)), min(cost, costs.get(key, cost))
+        print_task(task, rates, costs)
     if arguments.json:
         head = {"machine": f"{figures.processor()}, {cores} cores", **versions(arguments.peers)}
-        figures.write(arguments.json, arguments.tengen, head,
-                      [(f"peers.{task}.{side}.t{threads}.steps", round(rate, 1), "steps/s")
-                       for (task, side, threads), rate in sorted(best.items())])
+        values = []
+        for (task, side, threads), rate in sorted(rates.items()):
+            name = f"peers.{task}.{side}.t{threads}"
+            values += [(f"{name}.steps", round(rate, 1), "steps/s"),
+                       (f"{name}.processor", round(1e6 * costs[task, side, threads], 1), "us")]
+        figures.write(arguments.json, arguments.tengen, head, values)
 
 
 if __name__ == "__main__":
