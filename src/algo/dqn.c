@@ -338,7 +338,7 @@ static enum status update(struct dqn *d, struct run *run, int u) {
 
 /* How many updates the steps so far pay for. */
 static int updates_due(struct dqn *d) {
-    if (d->steps < d->config.learning_starts || d->replay.count < d->config.batch) return 0;
+    if (d->steps < d->config.learning_starts || d->replay.count == 0) return 0;
     d->credit += d->envs.count;
     int due = (int)(d->credit / d->config.train_period);
     d->credit %= d->config.train_period;

@@ -107,8 +107,11 @@ static void put_frame(struct replay *r, int i, const void *observations, uint8_t
         memcpy(to, from, r->frame_bytes);
         return;
     }
-    for (size_t p = 0; p < points; p++)
-        memcpy(to + p * bytes, from + p * stack * bytes + (stack - 1) * bytes, bytes);
+    from += (stack - 1) * bytes;
+    for (size_t p = 0; p < points && bytes == 1; p++)
+        to[p] = from[p * stack];
+    for (size_t p = 0; p < points && bytes > 1; p++)
+        memcpy(to + p * bytes, from + p * stack * bytes, bytes);
 }
 
 /* Opens the next slot of ring i, over the oldest. */
