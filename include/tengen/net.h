@@ -130,7 +130,8 @@ void net_print(const struct net *net, FILE *out);
 
 /* ---- plans ----------------------------------------------------------------------------------------------
  */
-enum plan_mode { PLAN_INFER, PLAN_TRAIN };
+/* INSPECT: as INFER, but what the layers made stays, for plan_read_node. */
+enum plan_mode { PLAN_INFER, PLAN_TRAIN, PLAN_INSPECT };
 /* Of activations; weights are always F32. TF32 stores F32, and products on a GPU round their factors to 10
  * bits; on a CPU it is F32. AUTO: BF16 where the device is faster in it. */
 enum precision { PRECISION_F32, PRECISION_TF32, PRECISION_BF16, PRECISION_AUTO };

@@ -11,8 +11,8 @@
 /* From now on every `every`th inference pass of each of the net's plans is repeated on the CPU. Before any
  * other thread uses the net. */
 enum status net_check_start(struct net *net, int every) MUST_USE;
-/* STATUS_DEVICE, with a text that names output, pass and row, if one has been off since the start; OK where
- * no check was started. While no pass is running. */
+/* STATUS_DEVICE, with a text that names output, pass, row and layer, if one has been off since the start; OK
+ * where no check was started. While no pass is running. */
 enum status net_check_result(const struct net *net) MUST_USE;
 
 /* Root mean square of got - want over that of want, which counts as at least `least`: 0 for the error

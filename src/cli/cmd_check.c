@@ -116,18 +116,20 @@ static void read_gradients(struct side *s) {
     mem_free(host);
 }
 
-/* A training pass with every activation and gradient, then an inference pass with its outputs. */
+/* A training pass with every activation and gradient, then an inference pass with every activation. */
 static enum status run_side(struct side *s, const struct check_command *c, enum precision precision) {
     int batch = (int)c->batch;
-    for (int mode = PLAN_TRAIN; mode >= PLAN_INFER; mode--) {
+    static const enum plan_mode modes[] = {PLAN_TRAIN, PLAN_INSPECT};
+    for (int i = 0; i < 2; i++) {
+        const enum plan_mode mode = modes[i];
         struct plan *plan;
-        TRY(plan_create(s->net, s->queue, (enum plan_mode)mode, precision, batch, &plan));
+        TRY(plan_create(s->net, s->queue, mode, precision, batch, &plan));
         s->precision = plan_precision(plan);
         enum status status = upload_random(s, plan_input(plan, "observation"), 0, 1);
         plan_forward(plan, batch);
         read_nodes(s, plan, batch, mode == PLAN_TRAIN ? "training" : "inference");
-        for (int i = 0; mode == PLAN_TRAIN && status == STATUS_OK && i < net_outputs(s->net); i++)
-            status = upload_random(s, plan_output_gradient(plan, net_output_name(s->net, i)), (uint64_t)i + 1,
+        for (int k = 0; mode == PLAN_TRAIN && status == STATUS_OK && k < net_outputs(s->net); k++)
+            status = upload_random(s, plan_output_gradient(plan, net_output_name(s->net, k)), (uint64_t)k + 1,
                                    1.0f / (float)batch);
         if (mode == PLAN_TRAIN && status == STATUS_OK) {
             plan_backward(plan, batch);
@@ -204,7 +206,7 @@ const struct command command_check = {
     .help =
         "Runs the same weights on the same random inputs twice: by the CPU's plain loops, and on the device\n"
         "under test, both in its precision. Compares every layer's activations of a training pass, every\n"
-        "parameter's gradient, and what an inference pass keeps. The first tensor beyond tolerance is "
+        "parameter's gradient, and every layer of an inference pass. The first tensor beyond tolerance is "
         "named,\n"
         "and the exit code is 1.\n\n"
         "  FILE | MODEL     a weights file, a checkpoint or a run directory of a game; or a model's "

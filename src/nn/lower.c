@@ -48,7 +48,7 @@ static void chain_find(struct lowering *l, int head) {
     bool open = kind != NODE_ACTIVATION && kind != NODE_POOL && kind != NODE_PARAMETER &&
                 kind != NODE_DUELING; /* may take in an activation */
     if (layer && node_fold(net, head) != NONE) {
-        if (l->mode == PLAN_INFER) {
+        if (l->mode != PLAN_TRAIN) {
             end = c->fold = node_fold(net, head);
             l->chains[end].taken = true;
         } else {
@@ -63,7 +63,7 @@ static void chain_find(struct lowering *l, int head) {
     }
     if (open && (next = chain_next(l, end, NODE_ACTIVATION)) != NONE) {
         bool fits =
-            kind != NODE_BATCHNORM || l->mode == PLAN_INFER || net->nodes[next].act == ACTIVATION_RELU;
+            kind != NODE_BATCHNORM || l->mode != PLAN_TRAIN || net->nodes[next].act == ACTIVATION_RELU;
         if (fits) {
             end = c->act = next;
             l->chains[end].taken = true;
@@ -185,7 +185,7 @@ static void chain_emit(struct lowering *l, int head, int end) {
     if (r != NONE) r = value_as(l, r, type);
     int y = value_add(l, end, type);
     struct step *s = step_add(l, head_step(n->kind), head, x, r, y);
-    s->folded = l->mode == PLAN_INFER && node_derived(net, head);
+    s->folded = l->mode != PLAN_TRAIN && node_derived(net, head);
     if (n->kind == NODE_ACTIVATION) s->act = n->act;
     if (c->act != NONE) s->act = net->nodes[c->act].act;
     l->p->node_value[end] = y;

@@ -47,7 +47,7 @@ struct net_check {
     uint64_t weights_seen, state_seen; /* the versions that it is a copy of */
     struct plan *plan;                 /* of the copy, for the largest batch yet; NULL before the first */
     bool failed;
-    char text[512];
+    char text[768];
 };
 
 /* The same network, on `device` and without weights. */
@@ -113,15 +113,16 @@ static float *download(struct queue *q, struct tensor t) {
     return host;
 }
 
-static void copy_run(struct net_check *c, struct plan *p, int n) {
-    for (int i = 0; i < c->net->node_count; i++) {
-        if (c->net->nodes[i].kind != NODE_INPUT) continue;
-        const char *name = c->net->nodes[i].name;
+/* Runs `copy` on what p has just seen. */
+static void copy_run(struct plan *copy, struct plan *p, int n) {
+    for (int i = 0; i < p->net->node_count; i++) {
+        if (p->net->nodes[i].kind != NODE_INPUT) continue;
+        const char *name = p->net->nodes[i].name;
         float *x = download(p->queue, tensor_head(plan_input(p, name), n));
-        queue_upload(c->queue, tensor_head(plan_input(c->plan, name), n), x);
+        queue_upload(copy->queue, tensor_head(plan_input(copy, name), n), x);
         mem_free(x);
     }
-    plan_forward(c->plan, n);
+    plan_forward(copy, n);
 }
 
 /* Which of n rows is off by most. */
@@ -149,8 +150,7 @@ static void output_compare(struct net_check *c, struct plan *p, const char *name
         c->failed = true;
         snprintf(c->text, sizeof c->text,
                  "self-check: output \"%s\" of inference pass %lld (%d rows in %s%s%s) is not the CPU's: on "
-                 "%s its error is %.2g, where %.2g is tolerated, most in row %d; `tengen check` finds the "
-                 "first layer that differs",
+                 "%s its error is %.2g, where %.2g is tolerated, most in row %d",
                  name, (long long)p->passes, n, precision_name(p->precision), p->queue->label ? ", " : "",
                  p->queue->label ? p->queue->label : "", p->queue->device->name, error, tolerance,
                  worst_row(got, want, n, count / (size_t)n));
@@ -159,12 +159,47 @@ static void output_compare(struct net_check *c, struct plan *p, const char *name
     mem_free(want);
 }
 
+/* Whether a node is off in these plans of the two nets, where both kept it. */
+static bool node_differs(struct plan *got, struct plan *want, int node, int n) {
+    const size_t room = net_node_count(got->net, node) * (size_t)n;
+    float *a = MEM_NEW(float, room), *b = MEM_NEW(float, room);
+    const size_t each = plan_read_node(got, node, n, a);
+    bool differs = each > 0 && plan_read_node(want, node, n, b) == each &&
+                   !(check_error(a, b, each * (size_t)n, 0) <= check_tolerance(got->precision, false));
+    mem_free(a);
+    mem_free(b);
+    return differs;
+}
+
+/* Runs p's pass again on both devices, layer by layer, and adds to the text which is the first that differs.
+ */
+static void layer_find(struct net_check *c, struct plan *p, int n) {
+    struct plan *got = NULL, *want = NULL;
+    char name[128] = "none does when it is run again";
+    if (plan_create(p->net, p->queue, PLAN_INSPECT, p->precision, n, &got) == STATUS_OK &&
+        plan_create(c->net, c->queue, PLAN_INSPECT, c->plan->precision, n, &want) == STATUS_OK) {
+        copy_run(got, p, n);
+        copy_run(want, p, n);
+        int first = 0;
+        while (first < p->net->node_count && !node_differs(got, want, first, n))
+            first++;
+        if (first < p->net->node_count) net_node_text(p->net, first, name, sizeof name);
+    } else {
+        snprintf(name, sizeof name, "unknown: %.100s", status_text());
+    }
+    plan_free(got);
+    plan_free(want);
+    const size_t used = strlen(c->text);
+    snprintf(c->text + used, sizeof c->text - used, "; first layer that differs: %s", name);
+}
+
 static enum status pass_compare(struct net_check *c, struct plan *p, int n) {
     TRY(queue_wait(p->queue));
     TRY(copy_refresh(c, p));
-    copy_run(c, p, n);
+    copy_run(c->plan, p, n);
     for (int i = 0; i < c->net->output_count && !c->failed; i++)
         output_compare(c, p, c->net->outputs[i].name, n);
+    if (c->failed) layer_find(c, p, n);
     return queue_wait(p->queue);
 }
 

@@ -159,7 +159,7 @@ static struct span *layout_add(struct layout *l, size_t *target, size_t bytes, i
  * forwards at time i and backwards at 2 steps - 1 - i. */
 static int value_end(const struct plan *p, int v) {
     const struct program *g = &p->program;
-    int end = 0;
+    int end = p->mode == PLAN_INSPECT ? g->step_count : 0;
     for (int i = 0; i < g->step_count; i++) {
         const struct step *s = &g->steps[i];
         int back = 2 * g->step_count - 1 - i;
@@ -237,7 +237,7 @@ static void fixed_create(struct plan *p) {
 
 /* Samples that go through the program at a time. */
 static int chunk_choose(struct plan *p) {
-    if (p->mode == PLAN_TRAIN || p->net->device->kind != DEVICE_CPU) return p->max_batch;
+    if (p->mode != PLAN_INFER || p->net->device->kind != DEVICE_CPU) return p->max_batch;
     size_t each = arena_layout(p, 1);
     int chunk = CHUNK_MAX;
     while (chunk > CHUNK_MIN && each * (size_t)chunk > CHUNK_BYTES)
@@ -275,7 +275,7 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     p->mode = mode;
     p->precision = precision_choose(net->device, precision);
     p->max_batch = max_batch;
-    if (mode == PLAN_INFER) fold_create(net);
+    if (mode != PLAN_TRAIN) fold_create(net);
     program_lower(&p->program, net, mode, p->precision);
     p->states = MEM_NEW(struct step_state, p->program.step_count);
     p->places = MEM_NEW(struct place, p->program.value_count);
@@ -397,7 +397,7 @@ void plan_forward(struct plan *p, int n) {
         graphs_run(p, PASS_FORWARD, infer_rows(p, n), infer_forward);
     else
         infer_forward(p, n); /* lanes are queues of their own, and of a CPU */
-    net_check_pass(p, n);
+    if (p->mode == PLAN_INFER) net_check_pass(p, n);
 }
 
 void plan_backward(struct plan *p, int n) {

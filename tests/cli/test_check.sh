@@ -7,7 +7,7 @@ for network in "$TENGEN_SOURCE/models/go7.h5" nature_cnn mlp; do
         "$TENGEN" check "$network" --device cpu --precision $precision --batch 2 --all --json >figures ||
             fail "$network in $precision"
         for stage in training gradient inference; do
-            grep -q "\"check.$stage\." figures || { cat figures; fail "no $stage of $network"; }
+            [ "$(grep -c "\"check.$stage\." figures)" -gt 3 ] || { cat figures; fail "$stage of $network is not looked at"; }
         done
     done
 done

@@ -58,7 +58,7 @@ static void a_wrong_output_is_named_in_the_pass_whose_turn_it_is(void **state) {
     plan_forward(c.plan, N);
     assert_fails(net_check_result(c.net), STATUS_DEVICE,
                  "output \"policy\" of inference pass 3 (6 rows in f32) is not the CPU's");
-    assert_non_null(strstr(status_text(), "most in row 0"));
+    assert_non_null(strstr(status_text(), "most in row 0; first layer that differs: policy.fc"));
     faulty.error = 0;
     for (int pass = 4; pass <= 6; pass++)
         plan_forward(c.plan, N);
@@ -89,6 +89,7 @@ static void stale_copies_of_weights_are_found(void **state) {
         weights[i] += 0.1f;
     plan_forward(c.plan, N);
     assert_fails(net_check_result(c.net), STATUS_DEVICE, "is not the CPU's");
+    assert_non_null(strstr(status_text(), "first layer that differs: stem."));
     checked_close(&c);
 }
 

@@ -34,6 +34,40 @@ static void inference_equals_training_with_running_statistics(void **state) {
     bed_close(&bed);
 }
 
+static void inspection_is_inference_that_keeps_its_layers(void **state) {
+    (void)state;
+    enum { N = 5 };
+    struct bed bed = bed_open(1);
+    struct net *net = net_resnet(bed.device, 2, 8, 5, 3);
+    float values[N * 5 * 5 * 8];
+    int kept = 0;
+    net_randomise(net, 1);
+    struct plan *infer, *inspect;
+    assert_ok(plan_create(net, bed.queue, PLAN_INFER, PRECISION_F32, N, &infer));
+    assert_ok(plan_create(net, bed.queue, PLAN_INSPECT, PRECISION_F32, N, &inspect));
+    tensor_fill(plan_input(infer, "observation"), 1);
+    tensor_fill(plan_input(inspect, "observation"), 1);
+    plan_forward(infer, N);
+    plan_forward(inspect, N);
+    assert_memory_equal(plan_output(inspect, "policy").data, plan_output(infer, "policy").data,
+                        N * 26 * sizeof(float));
+    /* The sums of the two blocks end in a ReLU each, fused with the convolution before. */
+    for (int i = 0; i < net_nodes(net); i++) {
+        char name[128];
+        net_node_text(net, i, name, sizeof name);
+        if (strncmp(name, "block", 5) != 0 || plan_read_node(inspect, i, N, values) == 0) continue;
+        kept++;
+        for (int k = 0; k < N * 5 * 5 * 8; k++)
+            assert_true(values[k] >= 0);
+        assert_int_equal(plan_read_node(infer, i, N, values), 0);
+    }
+    assert_int_equal(kept, 4); /* two convolutions a block */
+    plan_free(infer);
+    plan_free(inspect);
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void inference_follows_the_weights(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
@@ -415,6 +449,7 @@ static void nodes_can_be_read_after_a_training_pass(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_equals_training_with_running_statistics),
+        cmocka_unit_test(inspection_is_inference_that_keeps_its_layers),
         cmocka_unit_test(inference_follows_the_weights),
         cmocka_unit_test(results_do_not_depend_on_the_batch),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
