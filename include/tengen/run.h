@@ -41,6 +41,7 @@ struct run {
     struct queue *queue; /* for learning, all threads */
     struct pool *pool;   /* for work on the host, all threads; distinct from the queue's */
     enum precision precision;
+    bool evaluating;   /* nothing will be trained: memory for that (a replay) need not be taken */
     int64_t iteration; /* finished ones */
     double started;    /* clock_now() */
     /* this iteration's row */

@@ -122,7 +122,10 @@ static enum status open_replay(struct dqn *d) {
         d->config.capacity, d->envs.count,        s->h, s->w, s->c, s->frames, s->pixels, d->config.n_step,
         d->config.gamma,    d->config.prioritised};
     enum status status = replay_init(&d->replay, &shape);
-    return status == STATUS_OK ? status : status_context(status, "[dqn] capacity");
+    if (status != STATUS_OK) return status_context(status, "[dqn] capacity");
+    log_info("a replay of %lld steps takes %.1f MB", (long long)d->config.capacity,
+             (double)replay_bytes(&d->replay.shape) / (1 << 20));
+    return STATUS_OK;
 }
 
 static enum status open_nets(struct dqn *d, struct run *run) {
@@ -180,13 +183,11 @@ static enum status dqn_open(void *self, struct run *run) {
     d->features = env_spec_features(&d->envs.spec);
     d->actions = env_spec_choices(&d->envs.spec);
     TRY(open_nets(d, run));
-    TRY(open_replay(d));
     open_buffers(d, run);
     d->action_rng = rng_make(seed, RNG_ACTION, 0);
     d->sample_rng = rng_make(seed, RNG_SAMPLE, 0);
     d->noise_rng = rng_make(seed, RNG_NOISE, 0);
-    log_info("a replay of %lld steps takes %.1f MB", (long long)d->config.capacity,
-             (double)replay_bytes(&d->replay.shape) / (1 << 20));
+    if (!run->evaluating) TRY(open_replay(d));
     return env_batch_reset(&d->envs);
 }
 
@@ -441,17 +442,21 @@ static void dqn_save(void *self, struct checkpoint_writer *w) {
     episode_record_save(&d->record, w);
 }
 
+static enum status load_replay(struct dqn *d, struct checkpoint_reader *r) {
+    size_t size;
+    void *data;
+    TRY(checkpoint_get_bytes(r, "dqn/replay", &data, &size));
+    enum status status = replay_load(&d->replay, d->pool, data, size);
+    mem_free(data);
+    return status;
+}
+
 static enum status dqn_load(void *self, struct checkpoint_reader *r) {
     struct dqn *d = self;
-    size_t size;
-    void *replay;
     TRY(checkpoint_get_net(r, "net", d->net, d->optimiser));
     TRY(checkpoint_get_net(r, "target", d->target, NULL));
     TRY(episode_envs_load(&d->envs, r, "dqn/envs"));
-    TRY(checkpoint_get_bytes(r, "dqn/replay", &replay, &size));
-    enum status status = replay_load(&d->replay, d->pool, replay, size);
-    mem_free(replay);
-    TRY(status);
+    if (d->replay.frames) TRY(load_replay(d, r));
     TRY(checkpoint_get_rng(r, "dqn/action_rng", &d->action_rng));
     TRY(checkpoint_get_rng(r, "dqn/sample_rng", &d->sample_rng));
     TRY(checkpoint_get_rng(r, "dqn/noise_rng", &d->noise_rng));

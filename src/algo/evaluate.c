@@ -10,7 +10,7 @@ enum status algo_evaluate(const char *run_or_file, int episodes, const struct re
                           const char *const *overrides, int override_count) {
     char path[1024];
     TRY(run_find_checkpoint(run_or_file, path, sizeof path));
-    struct session s = {0};
+    struct session s = {.run.evaluating = true};
     enum status status = session_configure_from(&s, path, overrides, override_count);
     if (status == STATUS_OK) status = run_open_device(&s.run);
     if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
@@ -60,7 +60,7 @@ enum status algo_export(const char *run_or_file, const char *to, int examples) {
     static const char *const plain[] = {"run.device=cpu", "run.precision=f32"};
     char path[1024];
     struct checkpoint_writer *w;
-    struct session s = {0};
+    struct session s = {.run.evaluating = true};
     TRY(run_find_checkpoint(run_or_file, path, sizeof path));
     if (examples == 0) return checkpoint_export(path, to);
     enum status status = session_configure_from(&s, path, plain, 2);
