@@ -1,98 +1,144 @@
 /* Action values, F32: the dueling sum, and the targets and losses of Q learning, of plain values and of
- * categorical distributions (the formulas are in ops.def). Batches are small, so launches bound all of them;
- * the projection of a distribution computes K^2 exponentials a sample, which is little beside that. */
+ * categorical distributions (the formulas are in ops.def). Bound by bytes: action values are read and their
+ * gradients written once. Floor: those at a copy's bandwidth; the batches of training are so small that
+ * launches bound all of them. The projection of a distribution computes K^2 exponentials a sample. */
 #include "cuda/rows.cuh"
 
 /* ---- the dueling sum --------------------------------------------------------------------------------------
  */
 
-static __device__ float mean_over_actions(const float *x, int actions, int atoms) {
-    float sum = 0.0f;
-    for (int a = 0; a < actions; a++)
-        sum += x[a * atoms];
-    return sum / static_cast<float>(actions);
+/* A row is the values of all actions of one sample, or of one atom of it, `atoms` apart. */
+struct dueling_arguments {
+    float *y, *dv;
+    const float *v, *d;
+    int rows, actions, atoms, lanes;
+    bool add_v, add_y;
+};
+
+/* Lanes that share a row; where rows lie between each other, neighbours in memory are theirs. */
+static struct dueling_arguments dueling_arguments_make(int samples, int actions, int atoms) {
+    struct dueling_arguments a = {};
+    a.rows = samples * atoms;
+    a.actions = actions;
+    a.atoms = atoms;
+    a.lanes = atoms > 4 ? 1 : row_lanes(actions);
+    return a;
 }
 
-/* A thread a sample and atom. */
-struct dueling_forward_map {
-    static constexpr int N = 1;
-    float *y;
-    const float *v, *d;
-    int actions, atoms;
-    __device__ bool begin() { return true; }
-    template <int n> __device__ void at(size_t i) {
-        const size_t k = static_cast<size_t>(atoms), first = i / k * k * static_cast<size_t>(actions) + i % k;
-        const float shift = v[i] - mean_over_actions(d + first, actions, atoms);
-        for (int a = 0; a < actions; a++)
-            y[first + static_cast<size_t>(a) * k] = d[first + static_cast<size_t>(a) * k] + shift;
+/* Action 0 of a row. */
+static __device__ __forceinline__ size_t dueling_first(struct row r, const struct dueling_arguments &a) {
+    const int sample = r.index / a.atoms;
+    return static_cast<size_t>(sample) * static_cast<size_t>(a.actions) * static_cast<size_t>(a.atoms) +
+           static_cast<size_t>(r.index - sample * a.atoms);
+}
+
+static __device__ __forceinline__ float dueling_sum(struct row r, const struct dueling_arguments &a,
+                                                    size_t first) {
+    float sum = 0.0f;
+    for (int i = r.first; i < r.width; i += r.lanes)
+        sum += a.d[first + static_cast<size_t>(i) * static_cast<size_t>(a.atoms)];
+    return lanes_sum(sum, r.lanes);
+}
+
+static __global__ void __launch_bounds__(BLOCK) dueling_forward_kernel(struct dueling_arguments a) {
+    const struct row r = row_make(a.rows, a.actions, a.lanes);
+    const size_t first = dueling_first(r, a);
+    const float shift = a.v[r.index] - dueling_sum(r, a, first) / static_cast<float>(a.actions);
+    for (int i = r.first; i < r.width; i += r.lanes) {
+        const size_t at = first + static_cast<size_t>(i) * static_cast<size_t>(a.atoms);
+        a.y[at] = a.d[at] + shift;
     }
-};
+}
 
 void cuda_dueling_forward(struct queue *q, struct tensor y, struct tensor v, struct tensor d) {
     const int atoms = v.dims[1], actions = check_actions("dueling_forward", d, atoms);
     check_vector("dueling_forward", v, d.dims[0] * atoms, d);
     check_same("dueling_forward", y, d);
-    const struct dueling_forward_map f = {data_of<float>(y), data_of<float>(v), data_of<float>(d), actions,
-                                          atoms};
-    map_run(q, f, tensor_count(v), true);
+    struct dueling_arguments a = dueling_arguments_make(d.dims[0], actions, atoms);
+    a.y = data_of<float>(y);
+    a.v = data_of<float>(v);
+    a.d = data_of<float>(d);
+    if (a.rows) LAUNCH(q, dueling_forward_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 
-struct dueling_backward_map {
-    static constexpr int N = 1;
-    float *dv, *dd;
-    const float *dy;
-    int actions, atoms;
-    bool add_v, add_d;
-    __device__ bool begin() { return true; }
-    template <int n> __device__ void at(size_t i) {
-        const size_t k = static_cast<size_t>(atoms), first = i / k * k * static_cast<size_t>(actions) + i % k;
-        const float mean = mean_over_actions(dy + first, actions, atoms);
-        dv[i] = (add_v ? dv[i] : 0.0f) + mean * static_cast<float>(actions);
-        for (int a = 0; a < actions; a++) {
-            const size_t to = first + static_cast<size_t>(a) * k;
-            dd[to] = (add_d ? dd[to] : 0.0f) + (dy[to] - mean);
-        }
+/* d is dy, y is dd. */
+static __global__ void __launch_bounds__(BLOCK) dueling_backward_kernel(struct dueling_arguments a) {
+    const struct row r = row_make(a.rows, a.actions, a.lanes);
+    const size_t first = dueling_first(r, a);
+    const float sum = dueling_sum(r, a, first), mean = sum / static_cast<float>(a.actions);
+    if (r.leader) a.dv[r.index] = (a.add_v ? a.dv[r.index] : 0.0f) + sum;
+    for (int i = r.first; i < r.width; i += r.lanes) {
+        const size_t at = first + static_cast<size_t>(i) * static_cast<size_t>(a.atoms);
+        a.y[at] = (a.add_y ? a.y[at] : 0.0f) + (a.d[at] - mean);
     }
-};
+}
 
 void cuda_dueling_backward(struct queue *q, struct tensor dv, struct tensor dd, struct tensor dy, bool add_v,
                            bool add_d) {
     const int atoms = dv.dims[1], actions = check_actions("dueling_backward", dy, atoms);
     check_vector("dueling_backward", dv, dy.dims[0] * atoms, dy);
     check_same("dueling_backward", dd, dy);
-    const struct dueling_backward_map f = {
-        data_of<float>(dv), data_of<float>(dd), data_of<float>(dy), actions, atoms, add_v, add_d};
-    map_run(q, f, tensor_count(dv), true);
+    struct dueling_arguments a = dueling_arguments_make(dy.dims[0], actions, atoms);
+    a.y = data_of<float>(dd);
+    a.dv = data_of<float>(dv);
+    a.d = data_of<float>(dy);
+    a.add_v = add_v;
+    a.add_y = add_d;
+    if (a.rows) LAUNCH(q, dueling_backward_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 
-/* ---- plain values: a thread a sample ----------------------------------------------------------------------
+/* ---- plain values: some lanes a sample --------------------------------------------------------------------
  */
 
-struct q_target_map {
-    static constexpr int N = 1;
-    float *y;
-    const float *r, *g, *next, *choice;
-    int actions;
-    __device__ bool begin() { return true; }
-    template <int n> __device__ void at(size_t i) {
-        const size_t row = i * static_cast<size_t>(actions);
-        int best = 0;
-        for (int a = 1; a < actions; a++)
-            if (choice[row + static_cast<size_t>(a)] > choice[row + static_cast<size_t>(best)]) best = a;
-        y[i] = r[i] + g[i] * next[row + static_cast<size_t>(best)];
-    }
+struct q_arguments {
+    float *y, *stats, *dx;
+    const float *r, *g, *x, *choice, *target, *w;
+    const int32_t *action;
+    int rows, actions, lanes;
+    float delta, s;
 };
+
+/* The first best of a row, as the leader finds it; a first value that is no number stays the best. */
+static __device__ __forceinline__ int row_best(struct row r, const float *x) {
+    int best = r.first;
+    float most = r.leader ? x[r.at] : -INFINITY;
+    for (int i = r.first; i < r.width; i += r.lanes) {
+        const float value = x[r.at + static_cast<size_t>(i)];
+        if (value > most) {
+            most = value;
+            best = i;
+        }
+    }
+    for (int step = r.lanes / 2; step > 0; step /= 2) {
+        const float value = __shfl_xor_sync(0xffffffffu, most, step);
+        const int other = __shfl_xor_sync(0xffffffffu, best, step);
+        if (value > most || (value == most && other < best)) {
+            most = value;
+            best = other;
+        }
+    }
+    return best;
+}
+
+static __global__ void __launch_bounds__(BLOCK) q_target_kernel(struct q_arguments a) {
+    const struct row r = row_make(a.rows, a.actions, a.lanes);
+    const int best = row_best(r, a.choice);
+    if (r.leader) a.y[r.index] = a.r[r.index] + a.g[r.index] * a.x[r.at + static_cast<size_t>(best)];
+}
 
 void cuda_q_target(struct queue *q, struct tensor y, struct tensor r, struct tensor g, struct tensor next,
                    struct tensor choice) {
     check_value_target("q_target", y, r, g, next, choice, 1);
-    const struct q_target_map f = {data_of<float>(y),
-                                   data_of<float>(r),
-                                   data_of<float>(g),
-                                   data_of<float>(next),
-                                   data_of<float>(tensor_is(choice) ? choice : next),
-                                   next.dims[1]};
-    map_run(q, f, tensor_count(y), true);
+    struct q_arguments a = {};
+    a.y = data_of<float>(y);
+    a.r = data_of<float>(r);
+    a.g = data_of<float>(g);
+    a.x = data_of<float>(next);
+    a.choice = data_of<float>(tensor_is(choice) ? choice : next);
+    a.rows = next.dims[0];
+    a.actions = next.dims[1];
+    a.lanes = row_lanes(a.actions);
+    if (a.rows) LAUNCH(q, q_target_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 
 /* The action of a sample; a wrong one is the caller's bug: queue_wait() reports a fault. */
@@ -102,41 +148,43 @@ static __device__ int value_action(const int32_t *action, size_t sample, int act
     return a;
 }
 
-struct q_loss_map {
-    static constexpr int N = 1;
-    float *stats, *dx;
-    const float *x, *y, *w;
-    const int32_t *action;
-    int actions;
-    float delta, s;
-    __device__ bool begin() { return true; }
-    template <int n> __device__ void at(size_t i) {
-        const int chosen = value_action(action, i, actions);
-        const size_t row = i * static_cast<size_t>(actions);
-        const float value = x[row + static_cast<size_t>(chosen)], e = value - y[i], size = fabsf(e);
-        const bool linear = delta > 0.0f && size > delta;
-        const float slope = linear ? (e > 0.0f ? delta : -delta) : e;
-        stats[3 * i] = linear ? delta * (size - 0.5f * delta) : 0.5f * e * e;
-        stats[3 * i + 1] = size;
-        stats[3 * i + 2] = value;
-        for (int a = 0; a < actions; a++)
-            dx[row + static_cast<size_t>(a)] = a == chosen ? s * (w ? w[i] : 1.0f) * slope : 0.0f;
+static __global__ void __launch_bounds__(BLOCK) q_loss_kernel(struct q_arguments a) {
+    const struct row r = row_make(a.rows, a.actions, a.lanes);
+    if (r.width > 0) {
+        const int chosen = value_action(a.action, static_cast<size_t>(r.index), a.actions);
+        const float value = a.x[r.at + static_cast<size_t>(chosen)], e = value - a.target[r.index];
+        const float size = fabsf(e);
+        const bool linear = a.delta > 0.0f && size > a.delta;
+        const float slope = linear ? (e > 0.0f ? a.delta : -a.delta) : e;
+        const float g = a.s * (a.w ? a.w[r.index] : 1.0f) * slope;
+        for (int i = r.first; i < r.width; i += r.lanes)
+            a.dx[r.at + static_cast<size_t>(i)] = i == chosen ? g : 0.0f;
+        if (r.leader) {
+            float *stats = a.stats + 3 * static_cast<size_t>(r.index);
+            stats[0] = linear ? a.delta * (size - 0.5f * a.delta) : 0.5f * e * e;
+            stats[1] = size;
+            stats[2] = value;
+        }
     }
-};
+}
 
 void cuda_q_loss(struct queue *q, struct tensor stats, struct tensor dx, struct tensor x,
                  struct tensor action, struct tensor y, struct tensor w, float delta, float s) {
     check_value_loss("q_loss", stats, dx, x, action, y, w, 1);
-    const struct q_loss_map f = {data_of<float>(stats),
-                                 data_of<float>(dx),
-                                 data_of<float>(x),
-                                 data_of<float>(y),
-                                 data_of<float>(w),
-                                 data_of<int32_t>(action),
-                                 x.dims[1],
-                                 delta,
-                                 s};
-    map_run(q, f, static_cast<size_t>(x.dims[0]), true);
+    ENSURE(dx.data != x.data, "q_loss does not work in place");
+    struct q_arguments a = {};
+    a.stats = data_of<float>(stats);
+    a.dx = data_of<float>(dx);
+    a.x = data_of<float>(x);
+    a.target = data_of<float>(y);
+    a.w = data_of<float>(w);
+    a.action = data_of<int32_t>(action);
+    a.rows = x.dims[0];
+    a.actions = x.dims[1];
+    a.lanes = row_lanes(a.actions);
+    a.delta = delta;
+    a.s = s;
+    if (a.rows) LAUNCH(q, q_loss_kernel, row_grid(a.rows, a.lanes), BLOCK, 0, a);
 }
 
 /* ---- distributions: some lanes a sample -------------------------------------------------------------------

@@ -6,7 +6,8 @@
 #include "check_loss.h"
 
 /* samples, actions, values an action */
-static const int value_shapes[][3] = {{1, 1, 1}, {3, 2, 1}, {32, 18, 1}, {300, 6, 1}, {5, 3, 51}, {9, 4, 2}};
+static const int value_shapes[][3] = {{1, 1, 1},  {3, 2, 1}, {32, 18, 1}, {300, 6, 1},
+                                      {5, 3, 51}, {9, 4, 2}, {3, 150, 1}, {7, 37, 3}};
 enum { VALUE_SHAPES = sizeof value_shapes / sizeof value_shapes[0] };
 
 struct value_case {
