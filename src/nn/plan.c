@@ -213,26 +213,27 @@ static size_t arena_layout(struct plan *p, int batch) {
     return bytes;
 }
 
-/* Memory of their own for inputs, outputs and outputs' gradients. */
-static void fixed_create(struct plan *p) {
+/* Memory of their own for inputs, outputs and outputs' gradients; gives it out where it is there, and returns
+ * its bytes. */
+static size_t fixed_layout(struct plan *p) {
     const struct program *g = &p->program;
-    size_t bytes = 0;
-    for (int pass = 0; pass < 2; pass++) {
-        size_t at = 0;
-        for (int v = 0; v < g->value_count; v++) {
-            if (!g->values[v].fixed) continue;
-            if (pass == 1) p->places[v].fixed = p->fixed + at;
-            at += value_bytes(&g->values[v], p->max_batch);
-        }
-        for (int i = 0; i < p->net->output_count && p->mode == PLAN_TRAIN; i++) {
-            int v = g->output_value[i];
-            if (pass == 1) p->gradients[v].fixed = p->fixed + at;
-            at += value_bytes(&g->values[v], p->max_batch);
-        }
-        bytes = at;
-        if (pass == 0) p->fixed = device_alloc(p->net->device, bytes);
+    size_t at = 0;
+    for (int v = 0; v < g->value_count; v++) {
+        if (!g->values[v].fixed) continue;
+        if (p->fixed) p->places[v].fixed = p->fixed + at;
+        at += value_bytes(&g->values[v], p->max_batch);
     }
-    p->fixed_bytes = bytes;
+    for (int i = 0; i < p->net->output_count && p->mode == PLAN_TRAIN; i++) {
+        int v = g->output_value[i];
+        if (p->fixed) p->gradients[v].fixed = p->fixed + at;
+        at += value_bytes(&g->values[v], p->max_batch);
+    }
+    return at;
+}
+
+static void fixed_create(struct plan *p) {
+    p->fixed = device_alloc(p->net->device, p->fixed_bytes);
+    fixed_layout(p);
 }
 
 /* Samples that go through the program at a time. */
@@ -245,10 +246,12 @@ static int chunk_choose(struct plan *p) {
     return chunk < p->max_batch ? chunk : p->max_batch;
 }
 
-static enum status lanes_create(struct plan *p) {
+static int lanes_choose(const struct plan *p) {
     bool many = p->mode == PLAN_INFER && p->net->device->kind == DEVICE_CPU && p->max_batch > ROWS_STEP;
-    p->lane_count = many ? pool_threads(p->queue->pool) : 1;
-    p->lanes = MEM_NEW(struct lane, p->lane_count);
+    return many ? pool_threads(p->queue->pool) : 1;
+}
+
+static enum status lanes_create(struct plan *p) {
     for (int i = 0; i < p->lane_count; i++) {
         p->lanes[i].arena = device_alloc(p->net->device, p->arena_bytes);
         if (p->lane_count == 1) continue;
@@ -261,7 +264,7 @@ static enum status lanes_create(struct plan *p) {
 static enum status memory_check(const struct plan *p) {
     char what[64];
     snprintf(what, sizeof what, "activations of %d samples", p->max_batch);
-    return net_room(p->net, p->net->device, p->arena_bytes, what, "a smaller batch");
+    return net_room(p->net, p->net->device, plan_memory(p), what, "a smaller batch");
 }
 
 enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, enum precision precision,
@@ -285,6 +288,9 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     if (mode == PLAN_TRAIN) backward_bind(p);
     p->chunk = chunk_choose(p);
     p->arena_bytes = arena_layout(p, p->chunk);
+    p->fixed_bytes = fixed_layout(p);
+    p->lane_count = lanes_choose(p);
+    p->lanes = MEM_NEW(struct lane, p->lane_count);
     enum status status = memory_check(p);
     if (status == STATUS_OK) {
         if (mode == PLAN_TRAIN) {

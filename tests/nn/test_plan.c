@@ -34,6 +34,21 @@ static void inference_equals_training_with_running_statistics(void **state) {
     bed_close(&bed);
 }
 
+/* Layers of inference share little memory among all samples; inputs and outputs have their own. */
+static void a_plan_for_more_samples_than_memory_holds_is_refused(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_resnet(bed.device, 1, 8, 5, 3);
+    struct plan *plan;
+    for (int mode = PLAN_INFER; mode <= PLAN_INSPECT; mode++) {
+        assert_fails(plan_create(net, bed.queue, (enum plan_mode)mode, PRECISION_F32, INT32_MAX - 64, &plan),
+                     STATUS_MEMORY, "activations of 2147483583 samples take");
+        assert_null(plan);
+    }
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void inspection_is_inference_that_keeps_its_layers(void **state) {
     (void)state;
     enum { N = 5 };
@@ -449,6 +464,7 @@ static void nodes_can_be_read_after_a_training_pass(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inference_equals_training_with_running_statistics),
+        cmocka_unit_test(a_plan_for_more_samples_than_memory_holds_is_refused),
         cmocka_unit_test(inspection_is_inference_that_keeps_its_layers),
         cmocka_unit_test(inference_follows_the_weights),
         cmocka_unit_test(results_do_not_depend_on_the_batch),
