@@ -91,6 +91,12 @@ BENCH(categorical_target, FAMILY_ROWS, 1.5, 2, t[HALF], t[COLUMN], t[COLUMN], t[
       10.0f)
 BENCH(categorical_loss, FAMILY_ROWS, 2, 4, t[STATS3], t[A], t[B], t[ACTION], t[HALF], tensor_none(), -10.0f,
       10.0f, 1.0f)
+/* Recurrent layers: GATES ... [n,3c], UNITS ... [n,c], STARTS [n]. */
+enum { GATES, GATES2, GATES3, UNITS, UNITS2, UNITS3, STARTS };
+
+BENCH(gru_forward, FAMILY_RECURRENT, 8, 1, t[UNITS], t[GATES], t[GATES2], t[UNITS2], t[STARTS])
+BENCH(gru_backward, FAMILY_RECURRENT, 16, 1, t[GATES3], t[GATES2], t[UNITS3], t[UNITS], t[GATES], t[GATES2],
+      t[UNITS2], t[STARTS])
 
 /* Weights: W, W2, W3 [n,c]; OUTPUT, ... [n]; INPUT [c]. */
 enum { W, W2, W3, OUTPUT, OUTPUT2, INPUT };
@@ -202,6 +208,15 @@ static void make_rows(struct op_operands *b, int n, int c) {
     b->main = bytes(b, A, A);
 }
 
+static void make_recurrent(struct op_operands *b, int n, int c) {
+    for (int i = GATES; i <= GATES3; i++)
+        MAKE(b, DTYPE_F32, n, 3 * c);
+    for (int i = UNITS; i <= UNITS3; i++)
+        MAKE(b, DTYPE_F32, n, c);
+    MAKE(b, DTYPE_F32, n);
+    b->main = bytes(b, UNITS, UNITS);
+}
+
 static void make_weights(struct op_operands *b, int n, int c) {
     for (int i = W; i <= W3; i++)
         MAKE(b, DTYPE_F32, n, c);
@@ -244,6 +259,9 @@ void op_operands_make(struct op_operands *b, struct queue *q, const struct op_sh
         break;
     case FAMILY_ROWS:
         make_rows(b, n, s->c);
+        break;
+    case FAMILY_RECURRENT:
+        make_recurrent(b, n, s->c);
         break;
     case FAMILY_WEIGHTS:
         make_weights(b, n, s->c);

@@ -283,6 +283,35 @@ static inline void check_noisy(const char *op, struct tensor w, struct tensor mu
     if (tensor_is(in) || w.rank != 1) check_vector(op, in, w.dims[1], w);
 }
 
+/* ---- recurrent layers ----------------------------------------------------------------------------------
+ */
+
+/* y, h [N,H], x, g [N,3H], starts [N], of F32; returns H. Both directions: y may be dy, h dh. */
+static inline int check_gru(const char *op, struct tensor y, struct tensor x, struct tensor g,
+                            struct tensor h, struct tensor starts) {
+    char yt[64], xt[64];
+    check_rank(op, y, 2);
+    check_rows(op, h, y);
+    check_rows(op, g, x);
+    check_dtype(op, x, DTYPE_F32);
+    ENSURE(x.rank == 2 && x.dims[0] == y.dims[0] && x.dims[1] == 3 * y.dims[1],
+           "%s: %s should have three columns for each of %s", op, tensor_text(x, xt, sizeof xt),
+           tensor_text(y, yt, sizeof yt));
+    check_vector(op, starts, y.dims[0], y);
+    check_dtype(op, starts, DTYPE_F32);
+    return y.dims[1];
+}
+
+static inline int check_gru_backward(struct tensor dx, struct tensor dg, struct tensor dh, struct tensor dy,
+                                     struct tensor x, struct tensor g, struct tensor h,
+                                     struct tensor starts) {
+    const char *op = "gru_backward";
+    check_rows(op, dx, x);
+    check_rows(op, dg, x);
+    if (tensor_is(dh)) check_rows(op, dh, dy);
+    return check_gru(op, dy, x, g, h, starts);
+}
+
 /* ---- optimisers -------------------------------------------------------------------------------------------
  */
 

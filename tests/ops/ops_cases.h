@@ -5,6 +5,7 @@
 #include "check_batchnorm.h"
 #include "check_conv.h"
 #include "check_elementwise.h"
+#include "check_gru.h"
 #include "check_loss.h"
 #include "check_optimiser.h"
 #include "check_planes.h"
