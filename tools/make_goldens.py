@@ -215,6 +215,45 @@ def training(path, steps=10):
     write(path, tensors)
 
 
+class Recurrent(nn.Module):
+    """tests/nn/test_recurrent.c: rows are T steps of N sequences, in the order of time."""
+
+    def __init__(self, inputs, units, actions):
+        super().__init__()
+        self.fc = nn.Linear(inputs, 7)
+        self.gru = nn.GRUCell(7, units)
+        self.policy, self.value = nn.Linear(units, actions), nn.Linear(units, 1)
+
+    def forward(self, x, state, starts):
+        rows = []
+        for x, start in zip(torch.tanh(self.fc(x)).split(len(state)), starts.split(len(state))):
+            state = self.gru(x, state * (1 - start))
+            rows.append(state)
+        units = torch.cat(rows)
+        return {"policy": self.policy(units), "value": self.value(units), "state": units}
+
+
+def recurrent(path, steps, sequences):
+    generator = torch.Generator().manual_seed(5)
+    net = Recurrent(4, 6, 3)
+    randomise(net, generator)
+    net.gru.bias_hh.data.zero_()
+    ours = {"gru.weight_ih": "gru.input.weight", "gru.bias_ih": "gru.input.bias", "gru.weight_hh": "gru.weight"}
+    parameters = {ours.get(n, n): p for n, p in net.named_parameters() if n != "gru.bias_hh"}
+    rows = steps * sequences
+    x, state = torch.randn(rows, 4, generator=generator), torch.randn(sequences, 6, generator=generator)
+    starts = torch.randint(0, 4, (rows, 1), generator=generator) == 0
+    tensors = {"in": rounded(x), "state": rounded(0.5 * state), "starts": starts.double(), **parameters}
+    outputs = net(tensors["in"], tensors["state"], tensors["starts"])
+    douts = {n: rounded(torch.randn(t.shape, generator=generator)) for n, t in outputs.items()}
+    sum((outputs[n] * douts[n]).sum() for n in outputs).backward()
+    for n in outputs:
+        tensors["out." + n], tensors["dout." + n] = outputs[n], douts[n]
+    for n, p in parameters.items():
+        tensors["grad." + n] = p.grad
+    write(path, tensors)
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data")
     folder.mkdir(parents=True, exist_ok=True)
@@ -223,6 +262,7 @@ def main():
     gradients(folder / "nn_mlp.golden", Mlp(4, 16, 3), lambda g: torch.randn(8, 4, generator=g), 2)
     gradients(folder / "nn_mixed.golden", Mixed(), planes(4, 3, 10, 10), 3)
     training(folder / "nn_training.golden")
+    recurrent(folder / "nn_recurrent.golden", 5, 3)
 
 
 main()

@@ -65,6 +65,12 @@ int net_activation(struct net *net, int x, enum activation act);
 int net_add(struct net *net, int a, int b);
 /* v[k] + d[a,k] - mean of d[.,k] over a (dueling_forward in ops.def)     values: [K], advantages: [A K] */
 int net_dueling(struct net *net, int values, int advantages);
+/* Gated recurrent units (Cho et al. 2014; gru_forward in ops.def) over x: a linear layer NAME.input with
+ * three outputs a unit, and NAME.weight [3H,H] for the state, without a bias (PyTorch: bias_hh = 0); both
+ * begin orthogonal. state [H] and starts [1] are inputs: the units before the first step of each sequence
+ * (plan_set_steps), and for each sample 1 where it begins an episode, before which all is forgotten. Returns
+ * the units after each step; callers who carry them on make them an output. */
+int net_gru(struct net *net, const char *name, int x, int state, int starts);
 int net_pool(struct net *net, int x, enum pooling kind); /* [N,H,W,C] -> [N,C] */
 int net_flatten(struct net *net, int x);                 /* [N,H,W,C] -> [N,HWC], no copy */
 /* relu(bn(conv3x3)), bn(conv3x3), + x, relu (AlphaGo Zero, Methods) under NAME.conv1, NAME.bn1, ... */
@@ -79,6 +85,8 @@ void net_freeze(struct net *net, const char *prefix);
 /* Names a node whose values callers read, and whose gradient a training plan starts from. Always F32 to
  * callers. */
 void net_output(struct net *net, const char *name, int x);
+/* Numbers a sample of the input of this name; 0: there is none. */
+size_t net_input_count(const struct net *net, const char *name);
 int net_outputs(const struct net *net);
 const char *net_output_name(const struct net *net, int i);
 /* Fails with a text that names the outputs there are, unless one has this name. */
@@ -148,7 +156,12 @@ void plan_free(struct plan *plan);
 enum precision plan_precision(const struct plan *plan);
 size_t plan_memory(const struct plan *plan); /* bytes of activations */
 
-/* The input as F32 [max_batch, ...] in device memory; on a CPU callers write it in place. */
+/* Of a training plan with recurrent layers: samples are `steps` steps of S sequences, sample t S + s being
+ * step t of sequence s. Of the states' inputs the first S rows are read. 1 at first: every sample is a
+ * sequence. */
+void plan_set_steps(struct plan *plan, int steps);
+
+/* The input as F32 [max_batch, ...] in device memory, zeros at first; on a CPU callers write it in place. */
 struct tensor plan_input(struct plan *plan, const char *name);
 /* Runs the first n samples. Rows from n up to the plan's slice may be computed too and hold garbage. */
 void plan_forward(struct plan *plan, int n);

@@ -46,7 +46,7 @@ static void chain_find(struct lowering *l, int head) {
     bool layer = node_is_layer(&net->nodes[head]);
     int end = head, next;
     bool open = kind != NODE_ACTIVATION && kind != NODE_POOL && kind != NODE_PARAMETER &&
-                kind != NODE_DUELING; /* may take in an activation */
+                kind != NODE_DUELING && kind != NODE_GRU; /* may take in an activation */
     if (layer && node_fold(net, head) != NONE) {
         if (l->mode != PLAN_TRAIN) {
             end = c->fold = node_fold(net, head);
@@ -110,7 +110,8 @@ static bool segment_learns(const struct net *net, int i) {
 static struct step *step_add(struct lowering *l, enum step_kind kind, int node, int x, int r, int y) {
     struct program *p = l->p;
     struct step *s = &p->steps[p->step_count++];
-    *s = (struct step){.kind = kind, .node = node, .x = x, .r = r, .y = y, .act = ACTIVATION_NONE};
+    *s = (struct step){
+        .kind = kind, .node = node, .x = x, .r = r, .y = y, .starts = NONE, .act = ACTIVATION_NONE};
     const struct node *n = &l->net->nodes[node];
     bool parameters =
         kind <= STEP_BIAS && (segment_learns(l->net, n->weight) || segment_learns(l->net, n->bias));
@@ -135,6 +136,7 @@ static int value_as(struct lowering *l, int v, enum dtype type) {
 static enum dtype head_type(const struct lowering *l, int head, int x) {
     const struct node *n = &l->net->nodes[head];
     if (l->precision != PRECISION_BF16 || x == NONE) return DTYPE_F32;
+    if (n->kind == NODE_GRU) return DTYPE_F32; /* what is carried on from step to step is not rounded */
     if (!node_is_layer(n)) return l->p->values[x].dtype;
     bool small = n->kind == NODE_LINEAR && l->net->segments[n->weight].count < SMALL_LINEAR;
     return small || !l->chains[head].feeds_layer ? DTYPE_F32 : DTYPE_BF16;
@@ -160,6 +162,8 @@ static enum step_kind head_step(enum node_kind kind) {
         return STEP_POOL;
     case NODE_DUELING:
         return STEP_DUELING;
+    case NODE_GRU:
+        return STEP_GRU;
     case NODE_INPUT:
     case NODE_FLATTEN:
         break;
@@ -175,7 +179,7 @@ static void chain_emit(struct lowering *l, int head, int end) {
     int x = n->a == NONE ? NONE : at[n->a], r = NONE;
     enum dtype type = head_type(l, head, x);
     if (x != NONE) x = value_as(l, x, type);
-    if (n->kind == NODE_ADD || n->kind == NODE_DUELING) {
+    if (n->kind == NODE_ADD || n->kind == NODE_DUELING || n->kind == NODE_GRU) {
         r = at[n->b];
     } else if (c->add != NONE) { /* the operand that is not this chain */
         int before = c->fold != NONE ? c->fold : head;
@@ -186,6 +190,7 @@ static void chain_emit(struct lowering *l, int head, int end) {
     int y = value_add(l, end, type);
     struct step *s = step_add(l, head_step(n->kind), head, x, r, y);
     s->folded = l->mode != PLAN_TRAIN && node_derived(net, head);
+    if (n->starts != NONE) s->starts = at[n->starts];
     if (n->kind == NODE_ACTIVATION) s->act = n->act;
     if (c->act != NONE) s->act = net->nodes[c->act].act;
     l->p->node_value[end] = y;

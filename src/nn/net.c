@@ -48,6 +48,7 @@ static int node_add(struct net *net, enum node_kind kind, const char *name, int 
     snprintf(n->name, sizeof n->name, "%s", name ? name : "");
     n->a = a;
     n->b = b;
+    n->starts = NONE;
     n->weight = n->bias = n->mean = n->var = NONE;
     n->sigma_weight = n->sigma_bias = n->noise_in = n->noise_out = NONE;
     return net->node_count++;
@@ -202,6 +203,25 @@ int net_dueling(struct net *net, int values, int advantages) {
     return i;
 }
 
+int net_gru(struct net *net, const char *name, int x, int state, int starts) {
+    const struct node *h = node_get(net, state), *s = node_get(net, starts);
+    const int units = h->c;
+    char input[80];
+    ENSURE(h->kind == NODE_INPUT && s->kind == NODE_INPUT && !h->image && s->c == 1,
+           "recurrent units %s: their state and starts should be inputs of numbers", name);
+    snprintf(input, sizeof input, "%s.input", name);
+    x = net_linear(net, input, x, 3 * units);
+    net_orthogonal(net, 1.0f);
+    int i = node_add(net, NODE_GRU, name, x, state);
+    struct node *n = &net->nodes[i];
+    n->starts = starts;
+    n->c = units;
+    n->weight = segment_add(net, i, "weight", "OI", SEGMENT_DECAY, units, 0.0f, 2, (int[]){3 * units, units});
+    net->last_layer = i;
+    net_orthogonal(net, 1.0f);
+    return i;
+}
+
 int net_pool(struct net *net, int x, enum pooling kind) {
     int i = node_add(net, NODE_POOL, NULL, x, NONE);
     struct node *n = &net->nodes[i];
@@ -311,7 +331,7 @@ struct tensor node_tensor(const struct node *n, void *data, enum dtype type, int
 
 /* Multiply-adds * 2 of one sample. */
 static double node_flops(const struct net *net, const struct node *n) {
-    if (!node_is_layer(n)) return 0.0;
+    if (!node_is_layer(n) && n->kind != NODE_GRU) return 0.0;
     return 2.0 * (double)net->segments[n->weight].count * n->h * n->w;
 }
 
@@ -347,8 +367,18 @@ static size_t node_parameters(const struct net *net, const struct node *n) {
     return sum;
 }
 
-static const char *const kinds[] = {"input",      "conv", "linear", "batch norm", "position bias",
-                                    "activation", "add",  "pool",   "flatten",    "dueling"};
+static const char *const kinds[] = {[NODE_INPUT] = "input",
+                                    [NODE_CONV] = "conv",
+                                    [NODE_LINEAR] = "linear",
+                                    [NODE_BATCHNORM] = "batch norm",
+                                    [NODE_POSITION_BIAS] = "position bias",
+                                    [NODE_PARAMETER] = "parameter",
+                                    [NODE_ACTIVATION] = "activation",
+                                    [NODE_ADD] = "add",
+                                    [NODE_POOL] = "pool",
+                                    [NODE_FLATTEN] = "flatten",
+                                    [NODE_DUELING] = "dueling",
+                                    [NODE_GRU] = "gru"};
 
 int net_nodes(const struct net *net) {
     return net->node_count;
@@ -410,6 +440,13 @@ enum status net_require_output(const struct net *net, const char *name) {
     return status_fail(STATUS_USAGE,
                        "network %s has no output \"%s\", only %s; set net.head or net.model accordingly",
                        net->name, name, list);
+}
+
+size_t net_input_count(const struct net *net, const char *name) {
+    for (int i = 0; i < net->node_count; i++)
+        if (net->nodes[i].kind == NODE_INPUT && strcmp(net->nodes[i].name, name) == 0)
+            return node_count(&net->nodes[i]);
+    return 0;
 }
 
 int net_outputs(const struct net *net) {

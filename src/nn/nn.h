@@ -30,6 +30,7 @@ enum node_kind {
     NODE_POOL,
     NODE_FLATTEN,
     NODE_DUELING, /* a: values of states, b: of actions */
+    NODE_GRU,     /* a: products of the input, b: state before */
 };
 
 /* One call of the builder. The shape is that of one sample: [c], or [h,w,c] of an image. */
@@ -37,6 +38,7 @@ struct node {
     enum node_kind kind;
     char name[80]; /* "" where the builder gave none */
     int a, b;      /* the nodes it reads, or NONE */
+    int starts;    /* an input that a recurrent node reads, too, or NONE */
     bool image;
     int h, w, c;
     int kernel, stride, pad;
@@ -127,6 +129,7 @@ struct tensor fold_bias(struct net *net, int layer);
 enum step_kind {
     STEP_CONV,      /* y = act(conv(x) + b + r) */
     STEP_LINEAR,    /* y = act(linear(x) + b) */
+    STEP_GRU,       /* y = units after each step, from x and the state r before the first */
     STEP_BATCHNORM, /* y = act(bn(x) + r) */
     STEP_PARAMETER, /* y = b, whatever the input */
     STEP_BIAS,      /* y = act(x + b) */
@@ -151,6 +154,7 @@ struct step {
     int node;    /* the node that gives parameters and geometry */
     bool folded; /* its weights are the fold's */
     int x, r, y; /* values; r NONE: no residual; x NONE of a parameter */
+    int starts;  /* of recurrent units, else NONE */
     enum activation act;
 };
 
@@ -201,7 +205,8 @@ struct step_state {
     bool backward;       /* a gradient reaches y */
     bool want_x, want_r; /* gradients of x and r are wanted ... */
     bool add_x, add_r;   /* ... and are added to, not overwritten */
-    size_t scratch;      /* a batch norm's dx in the arena where add_x, since its backward pass overwrites */
+    size_t scratch;      /* in the arena: a batch norm's dx where add_x, since its backward pass overwrites;
+                          * recurrent units' products of the state, which become their gradients */
 };
 
 /* Who runs a part of the batch: a queue and memory of its own for values in between. */
@@ -236,6 +241,7 @@ struct plan {
     enum precision precision;
     int max_batch;
     int chunk; /* samples that run through the whole program at a time; max_batch in training */
+    int steps; /* samples of a sequence */
     struct program program;
     struct step_state *states;
     struct place *places;    /* by value */

@@ -164,11 +164,11 @@ static int value_end(const struct plan *p, int v) {
         const struct step *s = &g->steps[i];
         int back = 2 * g->step_count - 1 - i;
         bool train = p->mode == PLAN_TRAIN && p->states[i].backward;
-        bool parameters = tensor_is(p->states[i].dw) || s->kind == STEP_POOL;
+        bool gates = s->kind == STEP_GRU; /* are computed again, from x and the units before, y */
+        bool reads_x = tensor_is(p->states[i].dw) || s->kind == STEP_POOL || gates;
+        bool reads_y = s->act != ACTIVATION_NONE || s->kind == STEP_POOL || gates;
         if (s->x == v || s->r == v || s->y == v) end = end > i ? end : i;
-        if (train && s->x == v && parameters && back > end) end = back;
-        if (train && s->y == v && (s->act != ACTIVATION_NONE || s->kind == STEP_POOL) && back > end)
-            end = back;
+        if (train && ((s->x == v && reads_x) || (s->y == v && reads_y)) && back > end) end = back;
     }
     return end;
 }
@@ -200,9 +200,13 @@ static size_t arena_layout(struct plan *p, int batch) {
     size_t most = 3 * (size_t)(g->value_count + g->step_count);
     struct layout l = {MEM_NEW(struct span, most), MEM_NEW(size_t *, most), 0};
     for (int i = 0; i < g->step_count; i++) {
-        int y = g->steps[i].y;
-        if (!g->values[y].fixed)
-            layout_add(&l, &p->places[y].offset, value_bytes(&g->values[y], batch), i, value_end(p, y));
+        const struct step *s = &g->steps[i];
+        if (!g->values[s->y].fixed)
+            layout_add(&l, &p->places[s->y].offset, value_bytes(&g->values[s->y], batch), i,
+                       value_end(p, s->y));
+        if (s->kind == STEP_GRU)
+            layout_add(&l, &p->states[i].scratch, value_bytes(&g->values[s->x], batch), i,
+                       p->mode == PLAN_TRAIN ? 2 * g->step_count - 1 - i : i);
     }
     if (p->mode == PLAN_TRAIN) layout_gradients(&l, p, batch);
     size_t bytes = placement_solve(l.spans, l.count);
@@ -278,6 +282,7 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     p->mode = mode;
     p->precision = precision_choose(net->device, precision);
     p->max_batch = max_batch;
+    p->steps = 1;
     if (mode != PLAN_TRAIN) fold_create(net);
     program_lower(&p->program, net, mode, p->precision);
     p->states = MEM_NEW(struct step_state, p->program.step_count);
@@ -324,6 +329,13 @@ void plan_free(struct plan *p) {
     mem_free(p->places);
     mem_free(p->gradients);
     mem_free(p);
+}
+
+void plan_set_steps(struct plan *p, int steps) {
+    ENSURE(p->mode == PLAN_TRAIN && steps > 0 && steps <= p->max_batch,
+           "net %s: %d steps a sequence in a plan for %d samples", p->net->name, steps, p->max_batch);
+    graphs_free(p);
+    p->steps = steps;
 }
 
 /* ---- running --------------------------------------------------------------------------------------------
@@ -392,6 +404,7 @@ static void train_backward(const struct plan *p, int n) {
 /* Folding and versions are the host's business, and stay outside of graphs: they are done at every call. */
 void plan_forward(struct plan *p, int n) {
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);
+    ENSURE(n % p->steps == 0, "net %s: %d samples of sequences of %d", p->net->name, n, p->steps);
     p->queue->tf32 = p->precision == PRECISION_TF32;
     if (p->mode == PLAN_TRAIN) {
         graphs_run(p, PASS_FORWARD, n, train_forward);

@@ -43,6 +43,63 @@ static int input_node(const struct frame *f, const struct step *s) {
     return f->plan->net->nodes[s->node].a;
 }
 
+/* ---- recurrent units ------------------------------------------------------------------------------------
+ */
+
+/* Step k of a value or gradient [n, ...]. */
+static struct tensor at_step(const struct frame *f, struct tensor t, int k) {
+    const int sequences = f->n / f->plan->steps;
+    t.data = (char *)t.data + (size_t)k * tensor_bytes(tensor_head(t, sequences));
+    return tensor_head(t, sequences);
+}
+
+/* Of all steps the products of the state before, [n, 3H]; backwards their gradients. */
+static struct tensor state_products(const struct frame *f, const struct step *s, const struct step_state *t) {
+    const size_t width = f->plan->program.values[s->x].count;
+    return tensor_2(f->arena + t->scratch, DTYPE_F32, f->n, (int)width);
+}
+
+/* The units before step k, [sequences, H]. */
+static struct tensor units_before(const struct frame *f, const struct step *s, int k) {
+    return k == 0 ? at_step(f, flat_value(f, s->r), 0) : at_step(f, flat_value(f, s->y), k - 1);
+}
+
+static void gru_forward(const struct frame *f, const struct step *s, const struct step_state *t) {
+    struct queue *q = f->queue;
+    for (int k = 0; k < f->plan->steps; k++) {
+        struct tensor before = units_before(f, s, k), g = at_step(f, state_products(f, s, t), k);
+        q->op->linear_forward(q, g, before, t->w, tensor_none(), ACTIVATION_NONE);
+        q->op->gru_forward(q, at_step(f, flat_value(f, s->y), k), at_step(f, flat_value(f, s->x), k), g,
+                           before, at_step(f, flat_value(f, s->starts), k));
+    }
+}
+
+/* Back through time: the gradient of a step's units is complete when the steps after it have added to it. */
+static void gru_backward(const struct frame *f, const struct step *s, const struct step_state *t) {
+    struct queue *q = f->queue;
+    struct tensor dx = flat_gradient(f, s->x), dy = flat_gradient(f, s->y), dg = state_products(f, s, t);
+    ENSURE(t->want_x && !t->add_x, "net %s: the input of recurrent units is frozen", f->plan->net->name);
+    for (int k = f->plan->steps - 1; k >= 0; k--) {
+        struct tensor g = at_step(f, dg, k), before = k == 0 ? tensor_none() : at_step(f, dy, k - 1);
+        q->op->gru_backward(q, at_step(f, dx, k), g, before, at_step(f, dy, k),
+                            at_step(f, flat_value(f, s->x), k), g, units_before(f, s, k),
+                            at_step(f, flat_value(f, s->starts), k));
+        if (k > 0) q->op->linear_backward_data(q, before, g, t->w, true);
+    }
+    if (!tensor_is(t->dw)) return;
+    /* The units before all steps but the first are those after all but the last. */
+    struct tensor first = at_step(f, dg, 0), rest = dg;
+    const int later = f->n - first.dims[0];
+    q->op->linear_backward_weights(q, t->dw, units_before(f, s, 0), first);
+    if (later == 0) return;
+    rest.data = (char *)dg.data + tensor_bytes(first);
+    q->op->linear_backward_weights(q, t->dw, tensor_head(flat_value(f, s->y), later),
+                                   tensor_head(rest, later));
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------
+ */
+
 void step_forward(const struct frame *f, int step) {
     const struct plan *p = f->plan;
     const struct step *s = &p->program.steps[step];
@@ -58,6 +115,9 @@ void step_forward(const struct frame *f, int step) {
         if (p->mode == PLAN_TRAIN && node_is_noisy(&p->net->nodes[s->node]))
             node_add_noise(p->net, q, &p->net->nodes[s->node], t->w, t->b);
         op->linear_forward(q, flat_value(f, s->y), flat_value(f, s->x), t->w, t->b, s->act);
+        break;
+    case STEP_GRU:
+        gru_forward(f, s, t);
         break;
     case STEP_BATCHNORM:
         if (p->mode == PLAN_TRAIN)
@@ -181,6 +241,9 @@ void step_backward(const struct frame *f, int step) {
     case STEP_CONV:
     case STEP_LINEAR:
         layer_backward(f, s, t);
+        break;
+    case STEP_GRU:
+        gru_backward(f, s, t);
         break;
     case STEP_BATCHNORM:
         batchnorm_backward(f, s, t);

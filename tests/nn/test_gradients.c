@@ -42,9 +42,10 @@ static double directional(struct net *net, struct plan *plan, const struct segme
     return (losses[1] - losses[0]) / (2 * h);
 }
 
-static void check(struct net *net, struct queue *q, const char *const *outputs, int count) {
+static void check_steps(struct net *net, struct queue *q, int steps, const char *const *outputs, int count) {
     struct plan *plan;
     assert_ok(plan_create(net, q, PLAN_TRAIN, PRECISION_F32, N, &plan));
+    plan_set_steps(plan, steps);
     tensor_fill(plan_input(plan, "observation"), 1);
     net_zero_gradients(net, q);
     gradient_compute(plan, outputs, count);
@@ -67,6 +68,10 @@ static void check(struct net *net, struct queue *q, const char *const *outputs, 
         mem_free(d);
     }
     plan_free(plan);
+}
+
+static void check(struct net *net, struct queue *q, const char *const *outputs, int count) {
+    check_steps(net, q, 1, outputs, count);
 }
 
 static void gradients_of_a_residual_network_are_its_slopes(void **state) {
@@ -153,6 +158,24 @@ static void gradients_of_a_noisy_dueling_network_are_its_slopes(void **state) {
     bed_close(&bed);
 }
 
+/* Two layers of them, over time; what lies below learns, too. */
+static void gradients_of_recurrent_units_are_their_slopes(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    struct net *net = net_create("recurrent");
+    int starts = net_input_vector(net, "starts", 1);
+    int x = net_linear(net, "fc", net_input_vector(net, "observation", 5), 6);
+    int lower = net_gru(net, "lower", x, net_input_vector(net, "state1", 4), starts);
+    int upper = net_gru(net, "upper", lower, net_input_vector(net, "state2", 4), starts);
+    net_output(net, "units", net_add(net, lower, upper));
+    net_output(net, "y", net_linear(net, "out", upper, 3));
+    assert_ok(net_commit(net, bed.device));
+    net_randomise(net, 3);
+    check_steps(net, bed.queue, N, (const char *const[]){"units", "y"}, 2);
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void gradients_add_up_over_backward_passes(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
@@ -211,6 +234,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_a_preactivation_block_are_its_slopes),
         cmocka_unit_test(gradients_of_a_parameter_are_its_slopes),
         cmocka_unit_test(gradients_of_a_noisy_dueling_network_are_its_slopes),
+        cmocka_unit_test(gradients_of_recurrent_units_are_their_slopes),
         cmocka_unit_test(gradients_add_up_over_backward_passes),
         cmocka_unit_test(frozen_layers_get_no_gradient),
     };
