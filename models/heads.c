@@ -30,6 +30,15 @@ void head_q(struct net *net, const char *fc, const char *out, int x, int hidden,
     net_output(net, "q", net_dueling(net, value, advantage));
 }
 
+int recurrent_units(struct net *net, int x, const struct model_config *config) {
+    if (config->gru_units == 0) return x;
+    int state = net_input_vector(net, "state", config->gru_units),
+        starts = net_input_vector(net, "starts", 1);
+    x = net_gru(net, "gru", x, state, starts);
+    net_output(net, "next_state", x);
+    return x;
+}
+
 void head_after_convs(struct net *net, int x, int hidden, const struct model_config *config,
                       struct model_shape shape) {
     if (strcmp(config->head, "q") == 0) {
@@ -38,7 +47,7 @@ void head_after_convs(struct net *net, int x, int hidden, const struct model_con
     }
     x = net_linear(net, "fc", x, hidden);
     net_orthogonal(net, RELU_GAIN);
-    x = net_activation(net, x, ACTIVATION_RELU);
+    x = recurrent_units(net, net_activation(net, x, ACTIVATION_RELU), config);
     net_output(net, "policy", net_linear(net, "policy", x, shape.actions));
     net_orthogonal(net, 0.01f);
     if (shape.continuous) net_output(net, "log_std", net_parameter(net, "log_std", shape.actions, 0.0f));

@@ -12,9 +12,13 @@ void head_q(struct net *net, const char *fc, const char *out, int x, int hidden,
             const struct model_config *config, int actions);
 
 /* What follows the convolutions of nature_cnn and minatar_cnn: head_q, or a layer "fc" of `hidden` ReLU units
- * and "policy" and "value" (CleanRL's gains). */
+ *, recurrent units if there are any, and "policy" and "value" (CleanRL's gains). */
 void head_after_convs(struct net *net, int x, int hidden, const struct model_config *config,
                       struct model_shape shape);
+
+/* x, or config->gru_units recurrent units over it, as model_create_recurrent names their inputs and output.
+ */
+int recurrent_units(struct net *net, int x, const struct model_config *config);
 
 /* relu(conv(x)) with orthogonal weights, without padding. */
 int conv_relu(struct net *net, const char *name, int x, int channels, int kernel, int stride);

@@ -2,8 +2,8 @@
  *
  * head = actor_critic or policy: `blocks` hidden layers of `channels` tanh units, orthogonal weights, gains
  * sqrt(2) inside, 0.01 for the policy and 1 for the value; a trunk each for policy and value unless `shared`
- * (CleanRL's ppo.py, 2 layers of 64). head = q: `blocks` hidden layers of `channels` ReLU units, the
- * last of which belongs to head_q. */
+ * (CleanRL's ppo.py, 2 layers of 64) or recurrent units follow. head = q: `blocks` hidden layers of
+ * `channels` ReLU units, the last of which belongs to head_q. */
 #include <string.h>
 
 #include "models/heads.h"
@@ -39,11 +39,13 @@ static enum status mlp_build(struct net *net, const struct model_config *config,
         head_q(net, last, "q.out", x, config->channels, config, shape.actions);
         return STATUS_OK;
     }
-    int policy = trunk(net, config->shared ? "trunk" : "policy", x, config, config->blocks, true);
+    const bool shared = config->shared || config->gru_units;
+    int policy = trunk(net, shared ? "trunk" : "policy", x, config, config->blocks, true);
+    policy = recurrent_units(net, policy, config);
     head(net, "policy", "policy.out", policy, shape.actions, 0.01f);
     if (shape.continuous) net_output(net, "log_std", net_parameter(net, "log_std", shape.actions, 0.0f));
     if (strcmp(config->head, "policy") == 0) return STATUS_OK;
-    int value = config->shared ? policy : trunk(net, "value", x, config, config->blocks, true);
+    int value = shared ? policy : trunk(net, "value", x, config, config->blocks, true);
     head(net, "value", "value.out", value, 1, 1.0f);
     return STATUS_OK;
 }

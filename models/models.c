@@ -41,6 +41,17 @@ static enum status model_unknown(const char *name) {
 
 enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
                          struct net **out) {
+    *out = NULL;
+    if (config->gru_units)
+        return status_fail(STATUS_USAGE,
+                           "[net] gru_units = %d: nobody carries their state from step to step here; ppo and "
+                           "a2c do, elsewhere it must be 0",
+                           config->gru_units);
+    return model_create_recurrent(config, shape, device, out);
+}
+
+enum status model_create_recurrent(const struct model_config *config, struct model_shape shape,
+                                   struct device *device, struct net **out) {
     const struct model *m = model_find(config->model);
     *out = NULL;
     if (!m) return model_unknown(config->model);
@@ -49,6 +60,10 @@ enum status model_create(const struct model_config *config, struct model_shape s
                            shape.w, shape.c, shape.actions);
     struct net *net = net_create(m->name);
     enum status status = m->build(net, config, shape);
+    if (status == STATUS_OK && config->gru_units && !net_input_count(net, "state"))
+        status =
+            status_fail(STATUS_USAGE, "[net] gru_units = %d: model %s with head = %s has no recurrent units",
+                        config->gru_units, m->name, config->head);
     if (status == STATUS_OK) status = net_commit(net, device);
     if (status != STATUS_OK) {
         net_free(net);

@@ -4,8 +4,9 @@
     tengen export runs/NAME weights.h5 --example
     python3 tools/load_weights.py weights.h5          # needs torch, h5py and numpy
 
-From a program:  net, shape = load_weights.load("weights.h5"); net(planes) -> {"policy": logits, "value": value}
-Inputs are float32 [N, H, W, C] (NHWC) or [N, features], as the program has them.
+From a program:  net = load_weights.load("weights.h5"); net(planes) -> {"policy": logits, "value": value}
+Inputs are float32 [N, H, W, C] (NHWC) or [N, features], as the program has them. A network with recurrent units takes
+their `state` [N, units] and `starts` [N, 1] (1 where an episode begins) beside them, and gives "next_state", too.
 
 The architectures are those of models/: resnet, mlp, nature_cnn, minatar_cnn. In the file a convolution's weight is OHWI and a linear
 layer's OI; where a linear layer reads an image, its inputs are in HWC order. See README.md for the file format.
@@ -135,21 +136,41 @@ class Parameter(nn.Module):
         return self.bias.expand(len(x), -1)
 
 
+class Units(nn.Module):
+    """recurrent_units of models/heads.c"""
+
+    def __init__(self, weights):
+        super().__init__()
+        weight = tensor(weights, "gru.input.weight")
+        self.cell = nn.GRUCell(weight.shape[1], weight.shape[0] // 3)
+        self.cell.weight_ih.data, self.cell.bias_ih.data = weight, tensor(weights, "gru.input.bias")
+        self.cell.weight_hh.data = tensor(weights, "gru.weight")
+        nn.init.zeros_(self.cell.bias_hh)
+
+    def forward(self, x, state, starts):
+        return self.cell(x, state * (1 - starts))
+
+
 class MLP(nn.Module):
     """models/mlp.c"""
 
     def __init__(self, weights, config):
         super().__init__()
         self.heads = nn.ModuleDict()
+        self.units = None
         blocks = config.getint("blocks")
         if config["head"] == "q":
             layers = self.layers(weights, "q", blocks - 1, nn.ReLU)
             self.heads["q"] = nn.Sequential(*layers, QHead(weights, config, f"q.fc{blocks}", "q.out"))
             return
+        if "gru.weight" in weights:
+            self.units = Units(weights)
         for head in ("policy", "value"):
             if head + ".out.weight" in weights:
-                trunk = "trunk" if config.getboolean("shared") else head
+                trunk = "trunk" if config.getboolean("shared") or self.units else head
                 layers = self.layers(weights, trunk, blocks, nn.Tanh)
+                if self.units:
+                    self.trunk, layers = nn.Sequential(*layers), []
                 self.heads[head] = nn.Sequential(*layers, linear(weights, head + ".out"))
         if "log_std.bias" in weights:
             self.heads["log_std"] = Parameter(weights, "log_std")
@@ -159,8 +180,11 @@ class MLP(nn.Module):
         linears = [linear(weights, f"{trunk}.fc{i + 1}") for i in range(count)]
         return [layer for each in linears for layer in (each, activation())]
 
-    def forward(self, x):
-        return {name: head(x.flatten(1)) for name, head in self.heads.items()}
+    def forward(self, x, *memory):
+        x, outputs = x.flatten(1), {}
+        if self.units:
+            x = outputs["next_state"] = self.units(self.trunk(x), *memory)
+        return outputs | {name: head(x) for name, head in self.heads.items()}
 
 
 class CNN(nn.Module):
@@ -170,25 +194,29 @@ class CNN(nn.Module):
         super().__init__()
         self.convolutions = nn.ModuleList(convolution(weights, name, 0, stride) for name, stride in convolutions)
         self.heads = nn.ModuleDict()
-        self.hidden = None
+        self.hidden = self.units = None
         if config["head"] == "q":
             self.heads["q"] = QHead(weights, config, "fc", "q")
             return
         self.hidden = linear(weights, "fc")
+        if "gru.weight" in weights:
+            self.units = Units(weights)
         for head in ("policy", "value"):
             if head + ".weight" in weights:
                 self.heads[head] = linear(weights, head)
         if "log_std.bias" in weights:
             self.heads["log_std"] = Parameter(weights, "log_std")
 
-    def forward(self, x):
-        x = x.permute(0, 3, 1, 2)
+    def forward(self, x, *memory):
+        x, outputs = x.permute(0, 3, 1, 2), {}
         for layer in self.convolutions:
             x = F.relu(layer(x))
         x = flat(x)
         if self.hidden:
             x = F.relu(self.hidden(x))
-        return {name: head(x) for name, head in self.heads.items()}
+        if self.units:
+            x = outputs["next_state"] = self.units(x, *memory)
+        return outputs | {name: head(x) for name, head in self.heads.items()}
 
 
 def nature_cnn(weights, config):
@@ -227,11 +255,10 @@ def main():
             sys.exit(f"{options.file}: holds no /example; export with --example")
         example = {name: np.asarray(data) for name, data in file["example"].items()}
     with torch.no_grad():
-        outputs = net(torch.from_numpy(example["observation"]))
+        inputs = [example.pop(name) for name in ("observation", "state", "starts") if name in example]
+        outputs = net(*map(torch.from_numpy, inputs))
     worst = 0.0
     for name, theirs in example.items():
-        if name == "observation":
-            continue
         ours = outputs[name].numpy()
         if ours.shape != theirs.shape:
             sys.exit(f"{name}: PyTorch gives {ours.shape}, the program {theirs.shape}")

@@ -22,6 +22,8 @@ struct model_shape {
     F(S, choice, head, "actor_critic", 0, 0,                                                                 \
       "actor_critic | policy | q; of mlp, nature_cnn and minatar_cnn: which outputs")                        \
     F(S, bool, shared, false, 0, 1, "mlp: policy and value share the hidden layers")                         \
+    F(S, int, gru_units, 0, 0, 4096,                                                                         \
+      "mlp, nature_cnn, minatar_cnn: gated recurrent units that policy and value share; 0: no memory")       \
     F(S, bool, dueling, false, 0, 0, "head q: values of states and advantages of actions are summed")        \
     F(S, int, atoms, 1, 1, 1024, "head q: atoms of each action's distribution (C51: 51); 1: a plain value")  \
     F(S, bool, noisy, false, 0, 0, "head q: its linear layers are noisy, which replaces epsilon")
@@ -42,8 +44,14 @@ const struct model *model_at(int i);
 
 /* Finds, builds and commits; an unknown name is an error that offers the nearest. Outputs are named "policy"
  * (logits [N,A]; for continuous actions means, and "log_std" [N,A]) and, where the model has one, "value"
- * ([N,1]); or "q" ([N, A atoms]). The single input is "observation". */
+ * ([N,1]); or "q" ([N, A atoms]). The single input is "observation". A network with recurrent units is an
+ * error. */
 enum status model_create(const struct model_config *config, struct model_shape shape, struct device *device,
                          struct net **out) MUST_USE;
+/* For callers who carry recurrent units from step to step: there, if the config wants any, inputs "state"
+ * [N,units] and "starts" [N,1] are as net_gru has them, and the units after a step are the output
+ * "next_state". */
+enum status model_create_recurrent(const struct model_config *config, struct model_shape shape,
+                                   struct device *device, struct net **out) MUST_USE;
 
 #endif

@@ -21,6 +21,7 @@ struct rollout_shape {
     bool pixels;        /* observations are bytes, of which networks see value / 255; else floats */
     int components;     /* K, numbers in an action: int32_t, or float */
     int choices;        /* A, width of the masks of legal choices; 0: there are none */
+    int units;          /* U, recurrent units of the network; 0: there are none */
 };
 
 struct rollout {
@@ -37,6 +38,7 @@ struct rollout {
         *truncated;      /* [T, N] whether the episode ended with this step, and how; if both: terminated */
     float *final_values; /* [T, N] value of an episode's last observation; read where it was truncated only */
     float *last_values;  /* [N] value of what is observed after the last row */
+    float *states;       /* [N, U] the units before the first row, or NULL */
     /* Written by rollout_advantages. */
     float *advantages, *returns; /* [T, N] */
 };
@@ -61,6 +63,10 @@ double rollout_explained_variance(const struct rollout *r);
 /* order: 0 .. n-1, shuffled (Fisher and Yates). */
 void rollout_shuffle(int32_t *order, int n, struct rng *rng);
 
+/* The same of samples of T rows and N environments in `parts`, a divisor of N: each has all rows of N / parts
+ * environments, in the order of time. */
+void rollout_shuffle_sequences(int32_t *order, int t, int n, int parts, struct rng *rng);
+
 /* M samples, gathered. */
 struct rollout_batch {
     int count; /* M, of at most `capacity` */
@@ -69,12 +75,16 @@ struct rollout_batch {
     void *actions;                                    /* [M, K] */
     uint8_t *masks;                                   /* [M, A] or NULL */
     float *log_probs, *values, *advantages, *returns; /* [M] */
+    float *starts;                                    /* [M] 1 where a row begins an episode, or NULL */
+    float *states;                                    /* [sequences, U] or NULL */
 };
 
 void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *shape, int capacity);
 void rollout_batch_free(struct rollout_batch *b);
 
-/* The n samples whose indices stand in `order`. */
+/* The n samples whose indices stand in `order`; where there are recurrent units, all rows of some
+ * environments in the order of time. `starts` leaves out first rows: their state is that of the episode they
+ * are in. */
 void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order, int n);
 
 /* Advantages to mean 0 and standard deviation 1 (of a sample, + 1e-8, as PyTorch users write it). */

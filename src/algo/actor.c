@@ -55,7 +55,8 @@ static enum status open_envs(struct actor *a, uint64_t seed) {
                                       env_spec_features(&a->spec),
                                       a->spec.pixels,
                                       a->spec.components,
-                                      a->spec.masked ? a->outputs : 0};
+                                      a->spec.masked ? a->outputs : 0,
+                                      0};
     return STATUS_OK;
 }
 
@@ -64,6 +65,7 @@ static void open_buffers(struct actor *a, uint64_t seed) {
     normaliser_init(&a->observations, a->config.normalise_observations ? (int)f : 0);
     normaliser_init(&a->rewards, 1);
     a->discounted = MEM_NEW(float, n);
+    if (a->units) a->states = MEM_NEW(float, n *(size_t)a->units);
     a->rngs = MEM_NEW(struct rng, n);
     for (size_t i = 0; i < n; i++)
         a->rngs[i] = rng_make(seed, RNG_ACTION, i);
@@ -79,11 +81,12 @@ enum status actor_open(struct actor *a, struct run *run, float gamma, bool criti
     a->gamma = gamma;
     TRY(open_envs(a, seed));
     struct model_shape shape = {a->spec.h, a->spec.w, a->spec.c, a->outputs, continuous(a)};
-    TRY(model_create(&a->net_config, shape, run->device, &a->net));
+    TRY(model_create_recurrent(&a->net_config, shape, run->device, &a->net));
     TRY(net_require_output(a->net, "policy"));
     if (continuous(a)) TRY(net_require_output(a->net, "log_std"));
     if (critic) TRY(net_require_output(a->net, "value"));
     a->critic = critic;
+    a->units = a->shape.units = (int)net_input_count(a->net, "state");
     net_initialise(a->net, seed);
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan));
     open_buffers(a, seed);
@@ -98,6 +101,7 @@ void actor_close(struct actor *a) {
     normaliser_free(&a->observations);
     normaliser_free(&a->rewards);
     mem_free(a->discounted);
+    mem_free(a->states);
     mem_free(a->rngs);
     mem_free(a->raw);
     mem_free(a->seen);
@@ -110,18 +114,21 @@ void actor_close(struct actor *a) {
 /* ---- the network's opinion -------------------------------------------------------------------------------
  */
 
-/* Of n observations as rollouts keep them; into a->policy, a->log_std, and `values` unless NULL. */
+/* Of n observations as rollouts keep them; into a->policy, a->log_std, and `values` unless NULL. The
+ * recurrent units before them are `states`, those after them go to `next` unless NULL. */
 static void forward(struct actor *a, struct queue *q, struct plan *plan, const void *observations, int n,
-                    float *values) {
+                    const float *states, float *next, float *values) {
     if (a->shape.pixels) {
         rollout_floats(&a->shape, observations, (size_t)n, a->seen);
         observations = a->seen;
     }
     queue_upload(q, tensor_head(plan_input(plan, "observation"), n), observations);
+    if (a->units) queue_upload(q, tensor_head(plan_input(plan, "state"), n), states);
     plan_forward(plan, n);
     queue_download(q, a->policy, tensor_head(plan_output(plan, "policy"), n));
     if (continuous(a)) queue_download(q, a->log_std, tensor_head(plan_output(plan, "log_std"), n));
     if (values && a->critic) queue_download(q, values, tensor_head(plan_output(plan, "value"), n));
+    if (next) queue_download(q, next, tensor_head(plan_output(plan, "next_state"), n));
 }
 
 /* Draws from softmax(logits) under the mask (or NULL), by inversion of one uniform number; adds to *log_prob.
@@ -181,6 +188,17 @@ static void observe(struct actor *a, int g, void *to, bool learn) {
     normaliser_apply(&a->observations, to, e->count);
 }
 
+/* The recurrent units of group g before its next observation; NULL where there are none. */
+static float *group_states(const struct actor *a, int g) {
+    return a->units ? a->states + (size_t)g * (size_t)group_count(a) * (size_t)a->units : NULL;
+}
+
+/* What has begun anew remembers nothing. */
+static void forget(float *states, int units, const uint8_t *begun, int n) {
+    for (int i = 0; states && i < n; i++)
+        if (begun[i]) memset(states + (size_t)i * (size_t)units, 0, (size_t)units * sizeof *states);
+}
+
 /* Group g's step t is chosen and sent. */
 static enum status begin_step(struct actor *a, struct queue *q, struct rollout *r, int g, int t) {
     size_t n = (size_t)group_count(a), row = (size_t)t * (size_t)a->shape.count + (size_t)g * n;
@@ -189,7 +207,8 @@ static enum status begin_step(struct actor *a, struct queue *q, struct rollout *
     uint8_t *masks = choices ? r->masks + row * choices : NULL;
     observe(a, g, observations, true);
     if (masks) env_batch_masks(&a->envs[g], masks);
-    forward(a, q, a->plan, observations, (int)n, r->values + row);
+    float *states = group_states(a, g);
+    forward(a, q, a->plan, observations, (int)n, states, states, r->values + row);
     for (size_t i = 0; i < n; i++)
         r->log_probs[row + i] = draw_action(a, (int)i, masks ? masks + i * choices : NULL,
                                             &a->rngs[(size_t)g * n + i], rollout_action(r, row + i));
@@ -219,8 +238,9 @@ static enum status end_step(struct actor *a, struct queue *q, struct rollout *r,
     /* The last observation of a truncated episode is seen here and never again. */
     if (a->critic && memchr(e->truncated, 1, n)) {
         observe(a, g, a->raw, false);
-        forward(a, q, a->plan, a->raw, e->count, r->final_values + row);
+        forward(a, q, a->plan, a->raw, e->count, group_states(a, g), NULL, r->final_values + row);
     }
+    forget(group_states(a, g), a->units, e->done, e->count);
     episode_record_note(&a->record, e);
     a->steps += e->count;
     return env_batch_reset_done(e);
@@ -235,6 +255,7 @@ static bool all_ended(const struct rollout *r, int rows, uint8_t *ended) {
 }
 
 static enum status collect(struct actor *a, struct queue *q, struct rollout *r, uint8_t *ended) {
+    if (a->units) memcpy(r->states, a->states, (size_t)a->shape.count * (size_t)a->units * sizeof *r->states);
     for (int g = 0; g < a->config.groups; g++) {
         if (ended) TRY(env_batch_reset(&a->envs[g]));
         TRY(begin_step(a, q, r, g, 0));
@@ -261,7 +282,8 @@ enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r, b
     TRY(s);
     for (int g = 0; g < a->config.groups && a->critic; g++) {
         observe(a, g, a->raw, false);
-        forward(a, q, a->plan, a->raw, group_count(a), r->last_values + g * group_count(a));
+        forward(a, q, a->plan, a->raw, group_count(a), group_states(a, g), NULL,
+                r->last_values + g * group_count(a));
     }
     return STATUS_OK;
 }
@@ -315,6 +337,8 @@ void actor_save(struct actor *a, struct checkpoint_writer *w) {
         episode_envs_save(&a->envs[g], w, envs_name(name, sizeof name, g));
     checkpoint_put_bytes(w, "actor/rngs", a->rngs, n * sizeof *a->rngs);
     checkpoint_put_bytes(w, "actor/discounted", a->discounted, n * sizeof *a->discounted);
+    if (a->units)
+        checkpoint_put_bytes(w, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states);
     put_normaliser(w, "actor/observations", &a->observations);
     put_normaliser(w, "actor/rewards", &a->rewards);
     checkpoint_put_long(w, "actor/steps", a->steps);
@@ -328,6 +352,7 @@ enum status actor_load(struct actor *a, struct checkpoint_reader *r) {
         TRY(episode_envs_load(&a->envs[g], r, envs_name(name, sizeof name, g)));
     TRY(get_bytes(r, "actor/rngs", a->rngs, n * sizeof *a->rngs));
     TRY(get_bytes(r, "actor/discounted", a->discounted, n * sizeof *a->discounted));
+    if (a->units) TRY(get_bytes(r, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states));
     TRY(get_normaliser(r, "actor/observations", &a->observations));
     TRY(get_normaliser(r, "actor/rewards", &a->rewards));
     TRY(checkpoint_get_long(r, "actor/steps", &a->steps));
@@ -348,19 +373,20 @@ struct greedy {
     struct actor *actor;
     struct queue *queue;
     struct plan *plan;
+    float *states; /* [lanes, U] or NULL */
 };
 
 static enum status choose_best(void *self, const void *observations, const uint8_t *masks,
                                const uint8_t *begun, int n, void *actions) {
     struct greedy *p = self;
     struct actor *a = p->actor;
-    (void)begun;
+    forget(p->states, a->units, begun, n);
     if (a->config.normalise_observations) {
         memcpy(a->seen, observations, (size_t)n * (size_t)a->shape.features * sizeof *a->seen);
         normaliser_apply(&a->observations, a->seen, n);
         observations = a->seen;
     }
-    forward(a, p->queue, p->plan, observations, n, NULL);
+    forward(a, p->queue, p->plan, observations, n, p->states, p->states, NULL);
     for (int i = 0; i < n; i++)
         for (int k = 0, from = i * a->outputs; k < a->spec.components; from += a->spec.choices[k++])
             if (continuous(a))
@@ -380,8 +406,10 @@ enum status actor_evaluate(struct actor *a, struct run *run, int episodes, const
     a->policy = mem_resize(a->policy, 0, n * (size_t)a->outputs, sizeof *a->policy);
     a->log_std = mem_resize(a->log_std, 0, n * (size_t)a->outputs, sizeof *a->log_std);
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
+    if (a->units) player.states = MEM_NEW(float, n *(size_t)a->units);
     enum status s = episodes_evaluate(&a->env_config, run, (struct episode_player){&player, choose_best},
                                       episodes, report);
     plan_free(player.plan);
+    mem_free(player.states);
     return s;
 }

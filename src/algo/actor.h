@@ -5,7 +5,8 @@
  * say), the network chooses for the other. Environment i draws from its own streams, so that the order
  * changes nothing. What an action is follows from the environment: one choice, several choices side by side,
  * or normal numbers whose logarithm of the deviation is learnt and depends on no observation; illegal choices
- * are masked.
+ * are masked. Recurrent units of the network are carried from step to step, and are zeros where an episode
+ * begins.
  */
 #ifndef ALGO_ACTOR_H
 #define ALGO_ACTOR_H
@@ -36,6 +37,7 @@ struct actor {
     struct rollout_shape shape; /* of observations and actions; horizon and count are the caller's */
     int outputs;                /* width of the policy: logits of all choices, or means */
     bool critic;                /* the network has a value output */
+    int units;                  /* U, recurrent units of the network; 0: it remembers nothing */
     struct net *net;
     struct plan *plan; /* [N / groups], inference */
     struct env_batch envs[ACTOR_GROUPS];
@@ -45,6 +47,7 @@ struct actor {
     struct rng *rngs; /* [N] */
     struct normaliser observations, rewards;
     float *discounted; /* [N] */
+    float *states;     /* [N, U] before the next observation, or NULL */
     struct episode_record record;
     int64_t steps;
 

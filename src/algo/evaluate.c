@@ -41,15 +41,19 @@ static enum status put_examples(struct session *s, struct checkpoint_writer *w, 
     struct plan *plan;
     net_noise(net, NULL);
     TRY(plan_create(net, q, PLAN_INFER, PRECISION_F32, count, &plan));
-    struct tensor input = plan_input(plan, "observation");
-    float *host = MEM_NEW(float, tensor_count(input));
+    static const char *const inputs[] = {"observation", "state", "starts"};
     struct rng rng = rng_make(1, RNG_TEST, 0);
-    for (size_t i = 0; i < tensor_count(input); i++)
-        host[i] = rng_uniform(&rng);
-    queue_upload(q, input, host);
-    mem_free(host);
+    for (int k = 0; k < 3; k++) {
+        if (!net_input_count(net, inputs[k])) continue;
+        struct tensor input = plan_input(plan, inputs[k]);
+        float *host = MEM_NEW(float, tensor_count(input));
+        for (size_t i = 0; i < tensor_count(input); i++)
+            host[i] = rng_uniform(&rng);
+        queue_upload(q, input, host);
+        mem_free(host);
+        put_example(w, q, inputs[k], input);
+    }
     plan_forward(plan, count);
-    put_example(w, q, "observation", input);
     for (int i = 0; i < net_outputs(net); i++)
         put_example(w, q, net_output_name(net, i), plan_output(plan, net_output_name(net, i)));
     plan_free(plan);

@@ -31,6 +31,14 @@ enum status policy_open(struct policy *p, struct run *run, int horizon, float ga
     return STATUS_OK;
 }
 
+void policy_shuffle(struct policy *p, int minibatches, struct rng *rng) {
+    const struct rollout_shape *s = &p->rollout.shape;
+    if (s->units)
+        rollout_shuffle_sequences(p->order, s->horizon, s->count, minibatches, rng);
+    else
+        rollout_shuffle(p->order, s->horizon * s->count, rng);
+}
+
 double policy_figures_report(const struct policy *p, struct run *run, const struct policy_figures *f) {
     double return_mean = actor_figures(&p->actor, run);
     policy_learner_figures(&p->learner, run, f);

@@ -21,6 +21,9 @@ enum status policy_check_horizon(const struct policy *p, const char *section, in
 /* T = horizon; batch: the largest number of samples of one gradient. */
 enum status policy_open(struct policy *p, struct run *run, int horizon, float gamma, bool critic,
                         int batch) MUST_USE;
+/* A new order, to be cut into so many minibatches: of samples, or of environments with all their steps where
+ * the network is recurrent. */
+void policy_shuffle(struct policy *p, int minibatches, struct rng *rng);
 /* The figures of actor and learner; returns the mean return of late, 0 before the first episode's end. */
 double policy_figures_report(const struct policy *p, struct run *run, const struct policy_figures *f);
 

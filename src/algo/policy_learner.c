@@ -24,6 +24,8 @@ enum status policy_learner_open(struct policy_learner *l, const struct actor *ac
     l->rows = rows;
     TRY(plan_create(actor->net, run->queue, PLAN_TRAIN, run->precision, m, &l->plan));
     TRY(optimiser_create(actor->net, run->queue, &l->config, &l->optimiser));
+    l->steps = actor->units ? rows / actor->shape.count : 1;
+    plan_set_steps(l->plan, l->steps);
     rollout_batch_init(&l->batch, &actor->shape, m);
     l->actions = columns(run, continuous ? DTYPE_F32 : DTYPE_I32, m, actor->spec.components);
     if (actor->shape.choices) l->masks = columns(run, DTYPE_U8, m, actor->shape.choices);
@@ -54,10 +56,18 @@ static void gather(struct policy_learner *l, const struct rollout *r, const int3
     if (l->normalise) rollout_batch_normalise(&l->batch);
 }
 
+/* Of recurrent units; their last state is nobody's loss. */
+static void upload_states(struct policy_learner *l, struct queue *q, int n) {
+    queue_upload(q, tensor_head(plan_input(l->plan, "state"), n / l->steps), l->batch.states);
+    queue_upload(q, tensor_head(plan_input(l->plan, "starts"), n), l->batch.starts);
+    q->op->fill(q, plan_output_gradient(l->plan, "next_state"), 0.0f);
+}
+
 static void upload(struct policy_learner *l, struct queue *q) {
     const struct rollout_batch *b = &l->batch;
     int n = b->count;
     queue_upload(q, tensor_head(plan_input(l->plan, "observation"), n), b->observations);
+    if (b->states) upload_states(l, q, n);
     queue_upload(q, tensor_head(l->actions, n), b->actions);
     if (b->masks) queue_upload(q, tensor_head(l->masks, n), b->masks);
     queue_upload(q, tensor_head(l->log_probs, n), b->log_probs);

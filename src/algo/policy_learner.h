@@ -17,6 +17,7 @@ struct policy_learner {
     bool normalise;             /* advantages to mean 0 and deviation 1, per gradient */
     struct tensor actions, masks, log_probs, advantages, returns, values; /* [M], on the device */
     struct tensor stats;                                                  /* [rows, STATS], on the device */
+    int steps; /* of a sequence, which a recurrent network learns from as a whole; else 1 */
     float *host_stats;
     int rows;
 };
@@ -28,13 +29,14 @@ struct policy_figures {
 };
 
 void policy_learner_bind(struct policy_learner *l, struct config *c);
-/* M: the largest number of samples of one gradient; rows: of statistics that are kept for one reading. */
+/* M: the largest number of samples of one gradient; rows: of statistics that are kept for one reading. Where
+ * the network is recurrent, those of a whole rollout. */
 enum status policy_learner_open(struct policy_learner *l, const struct actor *actor, struct run *run, int m,
                                 int rows) MUST_USE;
 void policy_learner_close(struct policy_learner *l); /* before the actor; legal on a zeroed one */
 
 /* Adds the gradient of the loss of n <= M samples, times `scale` each; their statistics go to rows `row`
- * onwards. */
+ * onwards. Where the network is recurrent, the samples are sequences (rollout_shuffle_sequences). */
 void policy_learner_gradient(struct policy_learner *l, struct queue *q, const struct rollout *r,
                              const int32_t *order, int n, const struct policy_constants *k, float scale,
                              int row);

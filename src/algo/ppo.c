@@ -11,7 +11,8 @@
  * details of proximal policy optimization"): advantages normalised per minibatch, a clipped value loss, an
  * entropy bonus, Adam with epsilon 1e-5, a falling learning rate, gradients clipped by their global norm. One
  * differs: an episode that is truncated by a time limit is worth the critic's opinion of its last
- * observation, not nothing.
+ * observation, not nothing. A recurrent network learns through time: its minibatches are environments with
+ * all T steps, from the units as they were before the first, and nothing passes from an episode to the next.
  */
 #include <string.h>
 
@@ -21,7 +22,8 @@
 #define PPO_CONFIG(F, S)                                                                                     \
     F(S, int, horizon, 128, 1, 65536, "steps in each environment an iteration")                              \
     F(S, int, epochs, 4, 1, 1000, "passes over these steps")                                                 \
-    F(S, int, minibatches, 4, 1, 65536, "minibatches a pass (a divisor of horizon * environments)")          \
+    F(S, int, minibatches, 4, 1, 65536,                                                                      \
+      "minibatches a pass (a divisor of horizon * environments; with recurrent units: of environments)")     \
     F(S, float, gamma, 0.99, 0, 1, "discount a step")                                                        \
     F(S, float, lambda, 0.95, 0, 1, "of generalised advantage estimation")                                   \
     F(S, choice, objective, "clip", 0, 0, "clip | kl; kl: a penalty on the divergence from the old policy")  \
@@ -60,6 +62,11 @@ static enum status ppo_open(void *self, struct run *run) {
     struct ppo *p = self;
     int minibatches = p->config.minibatches;
     TRY(policy_check_horizon(&p->policy, "ppo", p->config.horizon));
+    if (p->policy.actor.net_config.gru_units && p->policy.actor.env_config.count % minibatches)
+        return status_fail(STATUS_USAGE,
+                           "[ppo] minibatches = %d: must divide the %d environments, whose steps recurrent "
+                           "units learn from in order",
+                           minibatches, p->policy.actor.env_config.count);
     if (samples(p) % minibatches)
         return status_fail(STATUS_USAGE, "[ppo] minibatches = %d: must divide horizon * environments = %d",
                            minibatches, samples(p));
@@ -84,7 +91,7 @@ static enum status learn(struct ppo *p, struct run *run, struct policy_figures *
                                        p->config.entropy_weight};
     int m = samples(p) / p->config.minibatches;
     for (int epoch = 0; epoch < p->config.epochs; epoch++) {
-        rollout_shuffle(p->policy.order, samples(p), &p->shuffle_rng);
+        policy_shuffle(&p->policy, p->config.minibatches, &p->shuffle_rng);
         for (int at = 0; at < samples(p); at += m) {
             policy_learner_gradient(&p->policy.learner, run->queue, &p->policy.rollout, p->policy.order + at,
                                     m, &k, 1.0f / (float)m, at);

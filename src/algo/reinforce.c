@@ -39,6 +39,11 @@ static void reinforce_bind(void *self, struct config *c) {
 static enum status reinforce_open(void *self, struct run *run) {
     struct reinforce *p = self;
     TRY(policy_check_horizon(&p->policy, "reinforce", p->config.horizon));
+    if (p->policy.actor.net_config.gru_units)
+        return status_fail(
+            STATUS_USAGE,
+            "[net] gru_units = %d: reinforce learns from steps in batches of any; use ppo or a2c",
+            p->policy.actor.net_config.gru_units);
     return policy_open(&p->policy, run, p->config.horizon, p->config.gamma, p->config.baseline,
                        p->config.batch);
 }

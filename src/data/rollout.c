@@ -33,6 +33,7 @@ void rollout_init(struct rollout *r, struct rollout_shape s) {
         .truncated = MEM_NEW(uint8_t, n),
         .final_values = MEM_NEW(float, n),
         .last_values = MEM_NEW(float, s.count),
+        .states = s.units ? MEM_NEW(float, (size_t)s.count *(size_t)s.units) : NULL,
         .advantages = MEM_NEW(float, n),
         .returns = MEM_NEW(float, n),
     };
@@ -49,6 +50,7 @@ void rollout_free(struct rollout *r) {
     mem_free(r->truncated);
     mem_free(r->final_values);
     mem_free(r->last_values);
+    mem_free(r->states);
     mem_free(r->advantages);
     mem_free(r->returns);
     *r = (struct rollout){0};
@@ -121,6 +123,17 @@ void rollout_shuffle(int32_t *order, int n, struct rng *rng) {
     }
 }
 
+/* In place, from the end: no environment is overwritten before it is read. */
+void rollout_shuffle_sequences(int32_t *order, int t, int n, int parts, struct rng *rng) {
+    const int each = n / parts;
+    ENSURE(each * parts == n, "%d parts of %d environments", parts, n);
+    rollout_shuffle(order, n, rng);
+    for (int part = parts - 1; part >= 0; part--)
+        for (int row = t - 1; row >= 0; row--)
+            for (int i = 0; i < each; i++)
+                order[(part * t + row) * each + i] = row * n + order[part * each + i];
+}
+
 void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *s, int capacity) {
     size_t n = (size_t)capacity;
     *b = (struct rollout_batch){
@@ -132,6 +145,8 @@ void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *s, 
         .values = MEM_NEW(float, n),
         .advantages = MEM_NEW(float, n),
         .returns = MEM_NEW(float, n),
+        .starts = s->units ? MEM_NEW(float, n) : NULL,
+        .states = s->units ? MEM_NEW(float, n *(size_t)s->units) : NULL,
     };
 }
 
@@ -143,7 +158,18 @@ void rollout_batch_free(struct rollout_batch *b) {
     mem_free(b->values);
     mem_free(b->advantages);
     mem_free(b->returns);
+    mem_free(b->starts);
+    mem_free(b->states);
     *b = (struct rollout_batch){0};
+}
+
+static void gather_states(struct rollout_batch *b, const struct rollout *r, const int32_t *order) {
+    const size_t count = (size_t)r->shape.count, units = (size_t)r->shape.units;
+    for (size_t i = 0; i < (size_t)b->count; i++) {
+        const size_t from = (size_t)order[i];
+        if (from < count) memcpy(b->states + i * units, r->states + from * units, units * sizeof *b->states);
+        b->starts[i] = from >= count && (r->terminated[from - count] || r->truncated[from - count]);
+    }
 }
 
 void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int32_t *order, int n) {
@@ -161,6 +187,7 @@ void rollout_gather(struct rollout_batch *b, const struct rollout *r, const int3
         b->advantages[i] = r->advantages[from];
         b->returns[i] = r->returns[from];
     }
+    if (r->shape.units) gather_states(b, r, order);
 }
 
 void rollout_batch_normalise(struct rollout_batch *b) {

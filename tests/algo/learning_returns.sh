@@ -16,4 +16,5 @@ dqn_cartpole 475
 ppo_pendulum -200
 ppo_acrobot -90
 ppo_mountaincar -130
+ppo_cartpole_hidden 400
 BARS

@@ -96,7 +96,9 @@ unset PYTHONPATH
 for run in go cart values; do
     "$TENGEN" train "$run.ini" --quiet
 done
-for run in go cart values game rainbow; do
+"$TENGEN" train cart.ini run.dir=memory net.gru_units=8 --quiet
+"$TENGEN" train game.ini run.algorithm=a2c run.dir=remembered net.gru_units=8 --quiet
+for run in go cart values game rainbow memory remembered; do
     "$TENGEN" export "$run" "out/$run.h5" --example
     "$python" "$TENGEN_SOURCE/tools/load_weights.py" "out/$run.h5"
 done

@@ -11,7 +11,7 @@ static const float GAMMA = 0.9f, LAMBDA = 0.8f;
 static struct rollout make_rollout(void) {
     struct rollout r;
     struct rng rng = rng_make(5, RNG_TEST, 0);
-    rollout_init(&r, (struct rollout_shape){T, N, F, false, 1, 0});
+    rollout_init(&r, (struct rollout_shape){T, N, F, false, 1, 0, 0});
     for (int i = 0; i < T * N; i++) {
         for (int f = 0; f < F; f++)
             ((float *)r.observations)[i * F + f] = (float)(i * F + f);
@@ -80,7 +80,7 @@ static void with_lambda_1_returns_are_discounted_rewards(void **state) {
 static void termination_ends_the_future_and_truncation_does_not(void **state) {
     (void)state;
     struct rollout r;
-    rollout_init(&r, (struct rollout_shape){1, 3, 1, false, 1, 0});
+    rollout_init(&r, (struct rollout_shape){1, 3, 1, false, 1, 0, 0});
     for (int n = 0; n < 3; n++) {
         r.rewards[n] = 1;
         r.values[n] = 2;
@@ -169,7 +169,7 @@ static void gathered_pixels_are_shares_of_255_with_their_actions_and_masks(void 
     enum { STEPS = 4, PIXELS = 7, COMPONENTS = 2, CHOICES = 3 };
     struct rollout r;
     struct rollout_batch b;
-    rollout_init(&r, (struct rollout_shape){STEPS, 1, PIXELS, true, COMPONENTS, CHOICES});
+    rollout_init(&r, (struct rollout_shape){STEPS, 1, PIXELS, true, COMPONENTS, CHOICES, 0});
     for (int i = 0; i < STEPS * PIXELS; i++)
         ((uint8_t *)r.observations)[i] = (uint8_t)(9 * i);
     for (int i = 0; i < STEPS * COMPONENTS; i++)
@@ -198,7 +198,7 @@ static void normalised_advantages_have_mean_0_and_deviation_1(void **state) {
     (void)state;
     enum { M = 50 };
     struct rollout_batch b;
-    rollout_batch_init(&b, &(struct rollout_shape){1, M, F, false, 1, 0}, M);
+    rollout_batch_init(&b, &(struct rollout_shape){1, M, F, false, 1, 0, 0}, M);
     b.count = M;
     for (int i = 0; i < M; i++)
         b.advantages[i] = 100 + (float)(i * i);
@@ -213,6 +213,46 @@ static void normalised_advantages_have_mean_0_and_deviation_1(void **state) {
     rollout_batch_free(&b);
 }
 
+/* Every environment in one part, whole and in the order of time; states and starts with it. */
+static void sequences_keep_the_order_of_time_and_what_was_remembered(void **state) {
+    (void)state;
+    enum { ROWS = 7, ENVS = 6, PARTS = 3, EACH = ENVS / PARTS, UNITS = 2 };
+    struct rng rng = rng_make(5, RNG_TEST, 0);
+    struct rollout_shape shape = {ROWS, ENVS, 1, false, 1, 0, UNITS};
+    struct rollout r;
+    struct rollout_batch b;
+    int32_t order[ROWS * ENVS];
+    bool seen[ENVS] = {0};
+    rollout_init(&r, shape);
+    rollout_batch_init(&b, &shape, ROWS * EACH);
+    for (int i = 0; i < ROWS * ENVS; i++) {
+        ((float *)r.observations)[i] = (float)i;
+        r.terminated[i] = i % 5 == 0;
+        r.truncated[i] = i % 7 == 0;
+    }
+    for (int i = 0; i < ENVS * UNITS; i++)
+        r.states[i] = (float)i;
+    rollout_shuffle_sequences(order, ROWS, ENVS, PARTS, &rng);
+    for (int part = 0; part < PARTS; part++) {
+        rollout_gather(&b, &r, order + part * ROWS * EACH, ROWS * EACH);
+        for (int s = 0; s < EACH; s++) {
+            const int env = (int)b.observations[s];
+            assert_in_range(env, 0, ENVS - 1);
+            assert_false(seen[env]);
+            seen[env] = true;
+            for (int u = 0; u < UNITS; u++)
+                assert_true(b.states[s * UNITS + u] == (float)(env * UNITS + u));
+            for (int t = 0; t < ROWS; t++) {
+                const int at = t * ENVS + env, before = at - ENVS;
+                assert_int_equal((int)b.observations[t * EACH + s], at);
+                assert_int_equal((int)b.starts[t * EACH + s], t > 0 && (before % 5 == 0 || before % 7 == 0));
+            }
+        }
+    }
+    rollout_batch_free(&b);
+    rollout_free(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(advantages_are_sums_of_td_errors_to_the_end_of_the_episode),
@@ -223,6 +263,7 @@ int main(void) {
         cmocka_unit_test(minibatches_of_a_shuffle_hold_every_sample_once),
         cmocka_unit_test(gathered_pixels_are_shares_of_255_with_their_actions_and_masks),
         cmocka_unit_test(normalised_advantages_have_mean_0_and_deviation_1),
+        cmocka_unit_test(sequences_keep_the_order_of_time_and_what_was_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
