@@ -154,7 +154,7 @@ static void cuda_queue_close(struct queue *q) {
 static bool queue_make(struct queue *q) {
     struct cuda_queue *state = cuda_state(q);
     return cuda_ok(q, cudaStreamCreateWithFlags(&state->stream, cudaStreamNonBlocking), "stream") &&
-           cuda_ok(q, staging_open(&state->staging), "events of uploads") &&
+           cuda_ok(q, staging_open(&state->staging), "events of copies") &&
            cudnn_ok(q, cudnnCreate(&state->cudnn), "opening cuDNN") &&
            cudnn_ok(q, cudnnSetStream(state->cudnn, state->stream), "cuDNN's stream") &&
            cublas_ok(q, cublasLtCreate(&state->cublas), "opening cuBLASLt");
@@ -203,9 +203,7 @@ static void cuda_upload(struct queue *q, void *device_memory, const void *host, 
 
 static void cuda_download(struct queue *q, void *host, const void *device_memory, size_t bytes) {
     cudaStream_t stream = cuda_stream(q);
-    if (bytes == 0) return;
-    if (cuda_ok(q, cudaMemcpyAsync(host, device_memory, bytes, cudaMemcpyDeviceToHost, stream), "download"))
-        cuda_ok(q, cudaStreamSynchronize(stream), "download");
+    cuda_ok(q, staging_download(&cuda_state(q)->staging, stream, host, device_memory, bytes), "download");
 }
 
 static enum status cuda_wait(struct queue *q) {

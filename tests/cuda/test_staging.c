@@ -1,5 +1,5 @@
-/* The ring of pinned memory, with a CUDA runtime of the test's own: copies run as late as they may, when an
- * event behind them is waited for. What is overwritten too early comes out wrong. */
+/* The pinned memory behind copies, with a CUDA runtime of the test's own: copies run as late as they may,
+ * when an event behind them is waited for. What is overwritten too early comes out wrong. */
 #include "testing.h"
 
 #if __has_include(<cuda_runtime_api.h>)
@@ -17,6 +17,7 @@ static struct copy {
     size_t bytes;
 } copies[MOST];
 static int queued, done, waits; /* copies queued; run; and waits that had to run some */
+static int most;                /* copies under way at once */
 static size_t pinned;           /* bytes allocated */
 
 /* An event is the number of copies before it, and 1. */
@@ -56,15 +57,16 @@ cudaError_t cudaFreeHost(void *memory) {
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
                             cudaStream_t stream) {
     (void)stream;
-    assert_int_equal(kind, cudaMemcpyHostToDevice);
+    assert_true(kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToHost);
     assert_true(queued < MOST);
     copies[queued++] = (struct copy){to, from, bytes};
+    if (queued - done > most) most = queued - done;
     return cudaSuccess;
 }
 
 static int begin(void **state) {
     (void)state;
-    queued = done = waits = 0;
+    queued = done = waits = most = 0;
     pinned = 0;
     return 0;
 }
@@ -139,8 +141,28 @@ static void uploads_wait_for_nobody_while_stages_are_free(void **state) {
     assert_true(waits > 0);
 }
 
+static void downloads_arrive_whole_before_they_return(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 700, LANDING_HALF, LANDING_HALF + 1, 5 * LANDING_HALF - 3};
+    struct staging s = {0};
+    assert_int_equal(staging_open(&s), cudaSuccess);
+    for (int k = 0; k < (int)(sizeof sizes / sizeof *sizes); k++) {
+        unsigned char *device = mem_alloc(sizes[k] + 1, 1), *host = mem_alloc(sizes[k] + 1, 1);
+        for (size_t i = 0; i < sizes[k]; i++)
+            device[i] = pattern(k, i);
+        assert_int_equal(staging_download(&s, NULL, host, device, sizes[k]), cudaSuccess);
+        assert_memory_equal(host, device, sizes[k] + 1);
+        mem_free(device);
+        mem_free(host);
+    }
+    assert_int_equal(pinned, 2 * LANDING_HALF);
+    assert_int_equal(most, 2); /* one piece is under way while another is taken */
+    staging_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(downloads_arrive_whole_before_they_return, begin),
         cmocka_unit_test_setup(what_was_uploaded_arrives_though_copies_run_late, begin),
         cmocka_unit_test_setup(an_upload_larger_than_any_stage_goes_in_pieces, begin),
         cmocka_unit_test_setup(small_uploads_share_a_stage, begin),
