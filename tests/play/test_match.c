@@ -325,9 +325,9 @@ static void what_cannot_start_is_an_error(void **state) {
     struct player p;
     assert_fails(player_gtp("./no-such-engine", &o, &p), STATUS_PEER, "no-such-engine");
     assert_fails(player_gtp("cat", &o, &p), STATUS_PEER, "answered \"name\", which is not GTP");
+    assert_fails(player_gtp("true", &o, &p), STATUS_PEER, "ended with exit status 0");
     o.start_seconds = 0.2;
     assert_fails(player_gtp("sleep 30", &o, &p), STATUS_PEER, "did not answer in time");
-    assert_fails(player_gtp("true", &o, &p), STATUS_PEER, "ended with exit status 0");
     struct game *g = small_game("connect4", 7, 0);
     struct player a = scripted("gtp", ""), b = gentle();
     struct match_options options = {.games = 2};
