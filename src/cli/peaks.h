@@ -10,8 +10,9 @@ struct peaks {
     double copy;                  /* bytes read and written a second by a copy that no cache holds */
 };
 
-/* The best of a large matrix product, a large convolution and, on a CPU, independent multiply-adds on every
- * core, in each precision that the device has; takes some `seconds` for each of these and for the copy. */
+/* The best of a large matrix product and, on a GPU, a large convolution, on a CPU independent multiply-adds
+ * on every core, in each precision that the device has; takes some `seconds` for each of these and for the
+ * copy. */
 enum status peaks_measure(struct queue *q, double seconds, struct peaks *out) MUST_USE;
 
 #endif
