@@ -92,6 +92,8 @@ void device_close(struct device *d);
 
 void *device_alloc(struct device *d, size_t bytes); /* ends the program with a text when memory is out */
 void device_release(struct device *d, void *memory);
+/* A tensor [rows, width] of new memory, for device_release(d, t.data). */
+struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width);
 
 /* threads: 0 for the device's, 1 to run in the caller. */
 enum status queue_open(struct device *d, int threads, struct queue **out) MUST_USE;

@@ -60,25 +60,35 @@ static enum status open_envs(struct actor *a, uint64_t seed) {
     return STATUS_OK;
 }
 
-static void open_buffers(struct actor *a, uint64_t seed) {
+static void open_columns(struct actor *a, int horizon, uint64_t seed) {
+    struct device *d = a->queue->device;
+    int n = a->env_config.count, group = group_count(a);
+    a->actions = device_tensor(d, continuous(a) ? DTYPE_F32 : DTYPE_I32, group, a->spec.components);
+    if (a->shape.choices) a->masks = device_tensor(d, DTYPE_U8, group, a->shape.choices);
+    a->log_probs = device_tensor(d, DTYPE_F32, horizon, n);
+    a->values = device_tensor(d, DTYPE_F32, horizon, n);
+    a->rngs = device_tensor(d, DTYPE_U8, n, (int)sizeof(struct rng));
+    struct rng *rngs = MEM_NEW(struct rng, n);
+    for (int i = 0; i < n; i++)
+        rngs[i] = rng_make(seed, RNG_ACTION, (uint64_t)i);
+    queue_upload(a->queue, a->rngs, rngs);
+    mem_free(rngs);
+}
+
+static void open_buffers(struct actor *a) {
     size_t n = (size_t)a->env_config.count, group = (size_t)group_count(a), f = (size_t)a->shape.features;
     normaliser_init(&a->observations, a->config.normalise_observations ? (int)f : 0);
     normaliser_init(&a->rewards, 1);
     a->discounted = MEM_NEW(float, n);
     if (a->units) a->states = MEM_NEW(float, n *(size_t)a->units);
-    a->rngs = MEM_NEW(struct rng, n);
-    for (size_t i = 0; i < n; i++)
-        a->rngs[i] = rng_make(seed, RNG_ACTION, i);
     a->raw = MEM_NEW(float, group *f);
     a->seen = MEM_NEW(float, group *f);
-    a->policy = MEM_NEW(float, group *(size_t)a->outputs);
-    a->log_std = MEM_NEW(float, group *(size_t)a->outputs);
-    a->values = MEM_NEW(float, group);
 }
 
-enum status actor_open(struct actor *a, struct run *run, float gamma, bool critic) {
+enum status actor_open(struct actor *a, struct run *run, int horizon, float gamma, bool critic) {
     uint64_t seed = (uint64_t)run->config.seed;
     a->gamma = gamma;
+    a->queue = run->queue;
     TRY(open_envs(a, seed));
     struct model_shape shape = {a->spec.h, a->spec.w, a->spec.c, a->outputs, continuous(a)};
     TRY(model_create_recurrent(&a->net_config, shape, run->device, &a->net));
@@ -89,11 +99,15 @@ enum status actor_open(struct actor *a, struct run *run, float gamma, bool criti
     a->units = a->shape.units = (int)net_input_count(a->net, "state");
     net_initialise(a->net, seed);
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan));
-    open_buffers(a, seed);
+    open_buffers(a);
+    open_columns(a, horizon, seed);
     return STATUS_OK;
 }
 
 void actor_close(struct actor *a) {
+    struct tensor columns[] = {a->rngs, a->actions, a->masks, a->log_probs, a->values};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (tensor_is(columns[i])) device_release(a->queue->device, columns[i].data);
     plan_free(a->plan);
     net_free(a->net);
     for (int g = 0; g < ACTOR_GROUPS; g++)
@@ -102,20 +116,16 @@ void actor_close(struct actor *a) {
     normaliser_free(&a->rewards);
     mem_free(a->discounted);
     mem_free(a->states);
-    mem_free(a->rngs);
     mem_free(a->raw);
     mem_free(a->seen);
-    mem_free(a->policy);
-    mem_free(a->log_std);
-    mem_free(a->values);
     *a = (struct actor){0};
 }
 
 /* ---- the network's opinion -------------------------------------------------------------------------------
  */
 
-/* Of n observations as rollouts keep them; into a->policy, a->log_std, and `values` unless NULL. The
- * recurrent units before them are `states`, those after them go to `next` unless NULL. */
+/* Of n observations as rollouts keep them; values go to the host unless NULL. The recurrent units before them
+ * are `states`, those after them go to `next` unless NULL. */
 static void forward(struct actor *a, struct queue *q, struct plan *plan, const void *observations, int n,
                     const float *states, float *next, float *values) {
     if (a->shape.pixels) {
@@ -125,55 +135,30 @@ static void forward(struct actor *a, struct queue *q, struct plan *plan, const v
     queue_upload(q, tensor_head(plan_input(plan, "observation"), n), observations);
     if (a->units) queue_upload(q, tensor_head(plan_input(plan, "state"), n), states);
     plan_forward(plan, n);
-    queue_download(q, a->policy, tensor_head(plan_output(plan, "policy"), n));
-    if (continuous(a)) queue_download(q, a->log_std, tensor_head(plan_output(plan, "log_std"), n));
     if (values && a->critic) queue_download(q, values, tensor_head(plan_output(plan, "value"), n));
     if (next) queue_download(q, next, tensor_head(plan_output(plan, "next_state"), n));
 }
 
-/* Draws from softmax(logits) under the mask (or NULL), by inversion of one uniform number; adds to *log_prob.
- */
-static int32_t draw_choice(const float *logits, const uint8_t *mask, int actions, struct rng *rng,
-                           float *log_prob) {
-    float max = -INFINITY, sum = 0;
-    int last = 0;
-    for (int i = 0; i < actions; i++)
-        if (!mask || mask[i]) {
-            max = fmaxf(max, logits[i]);
-            last = i;
-        }
-    for (int i = 0; i < actions; i++)
-        if (!mask || mask[i]) sum += expf(logits[i] - max);
-    float u = rng_uniform(rng) * sum, below = 0;
-    int action = 0;
-    for (; action < last; action++) {
-        if (mask && !mask[action]) continue;
-        below += expf(logits[action] - max);
-        if (u < below) break;
-    }
-    *log_prob += logits[action] - max - logf(sum);
-    return action;
+/* n rows of a column, from `row`. */
+static struct tensor rows_of(struct tensor column, size_t row, int n) {
+    return tensor_1((float *)column.data + row, DTYPE_F32, n);
 }
 
-static float draw_normal(float mean, float log_std, struct rng *rng, float *log_prob) {
-    const float log_sqrt_2pi = 0.91893853320467274f;
-    float z = rng_normal(rng);
-    *log_prob -= 0.5f * z * z + log_std + log_sqrt_2pi;
-    return mean + z * expf(log_std);
-}
-
-/* The action of environment i of the group, into `action`; returns its log probability. */
-static float draw_action(const struct actor *a, int i, const uint8_t *mask, struct rng *rng, void *action) {
-    const float *policy = a->policy + (size_t)i * (size_t)a->outputs;
-    float log_prob = 0;
-    for (int k = 0, from = 0; k < a->spec.components; from += a->spec.choices[k++])
-        if (continuous(a))
-            ((float *)action)[k] = draw_normal(
-                policy[k], a->log_std[(size_t)i * (size_t)a->outputs + (size_t)k], rng, &log_prob);
-        else
-            ((int32_t *)action)[k] =
-                draw_choice(policy + from, mask ? mask + from : NULL, a->spec.choices[k], rng, &log_prob);
-    return log_prob;
+/* Group g's actions of the pass before, to the host (waits); what else is known of them stays where it is. */
+static void draw(struct actor *a, struct queue *q, int g, size_t row, const uint8_t *masks, void *actions) {
+    int n = group_count(a);
+    struct tensor x = plan_output(a->plan, "policy"), log_probs = rows_of(a->log_probs, row, n),
+                  rngs = a->rngs;
+    rngs.data = (struct rng *)rngs.data + g * n;
+    rngs.dims[0] = n;
+    if (masks) queue_upload(q, a->masks, masks);
+    if (continuous(a))
+        q->op->gaussian_policy_draw(q, a->actions, log_probs, rngs, x, plan_output(a->plan, "log_std"));
+    else
+        q->op->policy_draw(q, a->actions, log_probs, rngs, x, a->masks, actor_choices(a));
+    if (a->critic)
+        q->op->scale(q, rows_of(a->values, row, n), rows_of(plan_output(a->plan, "value"), 0, n), 1, false);
+    queue_download(q, actions, a->actions);
 }
 
 /* ---- rollouts --------------------------------------------------------------------------------------------
@@ -208,10 +193,8 @@ static enum status begin_step(struct actor *a, struct queue *q, struct rollout *
     observe(a, g, observations, true);
     if (masks) env_batch_masks(&a->envs[g], masks);
     float *states = group_states(a, g);
-    forward(a, q, a->plan, observations, (int)n, states, states, r->values + row);
-    for (size_t i = 0; i < n; i++)
-        r->log_probs[row + i] = draw_action(a, (int)i, masks ? masks + i * choices : NULL,
-                                            &a->rngs[(size_t)g * n + i], rollout_action(r, row + i));
+    forward(a, q, a->plan, observations, (int)n, states, states, NULL);
+    draw(a, q, g, row, masks, actions);
     return env_batch_send(&a->envs[g], actions);
 }
 
@@ -280,6 +263,8 @@ enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r, b
     enum status s = collect(a, q, r, ended);
     mem_free(ended);
     TRY(s);
+    queue_download(q, r->log_probs, tensor_head(a->log_probs, r->rows));
+    if (a->critic) queue_download(q, r->values, tensor_head(a->values, r->rows));
     for (int g = 0; g < a->config.groups && a->critic; g++) {
         observe(a, g, a->raw, false);
         forward(a, q, a->plan, a->raw, group_count(a), group_states(a, g), NULL,
@@ -335,7 +320,10 @@ void actor_save(struct actor *a, struct checkpoint_writer *w) {
     char name[32];
     for (int g = 0; g < a->config.groups; g++)
         episode_envs_save(&a->envs[g], w, envs_name(name, sizeof name, g));
-    checkpoint_put_bytes(w, "actor/rngs", a->rngs, n * sizeof *a->rngs);
+    struct rng *rngs = MEM_NEW(struct rng, n);
+    queue_download(a->queue, rngs, a->rngs);
+    checkpoint_put_bytes(w, "actor/rngs", rngs, n * sizeof *rngs);
+    mem_free(rngs);
     checkpoint_put_bytes(w, "actor/discounted", a->discounted, n * sizeof *a->discounted);
     if (a->units)
         checkpoint_put_bytes(w, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states);
@@ -350,7 +338,11 @@ enum status actor_load(struct actor *a, struct checkpoint_reader *r) {
     char name[32];
     for (int g = 0; g < a->config.groups; g++)
         TRY(episode_envs_load(&a->envs[g], r, envs_name(name, sizeof name, g)));
-    TRY(get_bytes(r, "actor/rngs", a->rngs, n * sizeof *a->rngs));
+    struct rng *rngs = MEM_NEW(struct rng, n);
+    enum status s = get_bytes(r, "actor/rngs", rngs, n * sizeof *rngs);
+    if (s == STATUS_OK) queue_upload(a->queue, a->rngs, rngs);
+    mem_free(rngs);
+    TRY(s);
     TRY(get_bytes(r, "actor/discounted", a->discounted, n * sizeof *a->discounted));
     if (a->units) TRY(get_bytes(r, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states));
     TRY(get_normaliser(r, "actor/observations", &a->observations));
@@ -374,6 +366,7 @@ struct greedy {
     struct queue *queue;
     struct plan *plan;
     float *states; /* [lanes, U] or NULL */
+    float *policy; /* [lanes, outputs] */
 };
 
 static enum status choose_best(void *self, const void *observations, const uint8_t *masks,
@@ -387,13 +380,14 @@ static enum status choose_best(void *self, const void *observations, const uint8
         observations = a->seen;
     }
     forward(a, p->queue, p->plan, observations, n, p->states, p->states, NULL);
+    queue_download(p->queue, p->policy, tensor_head(plan_output(p->plan, "policy"), n));
     for (int i = 0; i < n; i++)
         for (int k = 0, from = i * a->outputs; k < a->spec.components; from += a->spec.choices[k++])
             if (continuous(a))
-                ((float *)actions)[i * a->spec.components + k] = a->policy[i * a->outputs + k];
+                ((float *)actions)[i * a->spec.components + k] = p->policy[i * a->outputs + k];
             else
                 ((int32_t *)actions)[i * a->spec.components + k] =
-                    best_choice(a->policy + from, masks ? masks + from : NULL, a->spec.choices[k]);
+                    best_choice(p->policy + from, masks ? masks + from : NULL, a->spec.choices[k]);
     return STATUS_OK;
 }
 
@@ -403,13 +397,13 @@ enum status actor_evaluate(struct actor *a, struct run *run, int episodes, const
     /* Room for as many as play at once, where training has fewer environments. */
     size_t n = (size_t)lanes, f = (size_t)a->shape.features;
     a->seen = mem_resize(a->seen, 0, n * f, sizeof *a->seen);
-    a->policy = mem_resize(a->policy, 0, n * (size_t)a->outputs, sizeof *a->policy);
-    a->log_std = mem_resize(a->log_std, 0, n * (size_t)a->outputs, sizeof *a->log_std);
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
     if (a->units) player.states = MEM_NEW(float, n *(size_t)a->units);
+    player.policy = MEM_NEW(float, n *(size_t)a->outputs);
     enum status s = episodes_evaluate(&a->env_config, run, (struct episode_player){&player, choose_best},
                                       episodes, report);
     plan_free(player.plan);
     mem_free(player.states);
+    mem_free(player.policy);
     return s;
 }

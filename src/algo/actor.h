@@ -44,7 +44,7 @@ struct actor {
     float gamma; /* of the discounted sum that rewards are normalised by */
 
     /* What goes on from iteration to iteration, besides network and environments. */
-    struct rng *rngs; /* [N] */
+    struct tensor rngs; /* U8 [N, 32] on the device: a struct rng each, which actions are drawn from */
     struct normaliser observations, rewards;
     float *discounted; /* [N] */
     float *states;     /* [N, U] before the next observation, or NULL */
@@ -52,14 +52,19 @@ struct actor {
     int64_t steps;
 
     /* Of one group. */
-    void *raw;                               /* [N / groups, F] as the environment shows it */
-    float *seen, *policy, *log_std, *values; /* [N / groups, F], [.., outputs] twice, [..] */
+    void *raw;   /* [N / groups, F] as the environment shows it */
+    float *seen; /* [N / groups, F] */
+
+    /* On the device: of one group actions [N / groups, K] and masks [N / groups, A], or none; and what stays
+     * there until a rollout is full, [T, N]. */
+    struct queue *queue;
+    struct tensor actions, masks, log_probs, values;
 };
 
 void actor_bind(struct actor *a, struct config *c);
-/* Environments, network (weights from the seed), plan. A network without a value output is an error where
- * `critic`. */
-enum status actor_open(struct actor *a, struct run *run, float gamma, bool critic) MUST_USE;
+/* Environments, network (weights from the seed), plan, for rollouts of `horizon` steps. A network without a
+ * value output is an error where `critic`. */
+enum status actor_open(struct actor *a, struct run *run, int horizon, float gamma, bool critic) MUST_USE;
 void actor_close(struct actor *a); /* legal on a zeroed one */
 /* The shape of a rollout of so many steps. */
 struct rollout_shape actor_rollout_shape(const struct actor *a, int horizon);

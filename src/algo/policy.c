@@ -22,7 +22,7 @@ enum status policy_check_horizon(const struct policy *p, const char *section, in
 
 enum status policy_open(struct policy *p, struct run *run, int horizon, float gamma, bool critic, int batch) {
     int samples = horizon * p->actor.env_config.count;
-    TRY(actor_open(&p->actor, run, gamma, critic));
+    TRY(actor_open(&p->actor, run, horizon, gamma, critic));
     TRY(policy_learner_open(&p->learner, &p->actor, run, batch, samples));
     rollout_init(&p->rollout, actor_rollout_shape(&p->actor, horizon));
     p->order = MEM_NEW(int32_t, samples);

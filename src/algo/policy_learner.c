@@ -12,11 +12,6 @@ void policy_learner_bind(struct policy_learner *l, struct config *c) {
                 "the optimiser; schedules run on iterations");
 }
 
-static struct tensor columns(struct run *run, enum dtype type, int rows, int width) {
-    void *data = device_alloc(run->device, (size_t)rows * (size_t)width * dtype_size(type));
-    return tensor_2(data, type, rows, width);
-}
-
 enum status policy_learner_open(struct policy_learner *l, const struct actor *actor, struct run *run, int m,
                                 int rows) {
     bool continuous = actor->spec.kind == ENV_CONTINUOUS;
@@ -27,13 +22,13 @@ enum status policy_learner_open(struct policy_learner *l, const struct actor *ac
     l->steps = actor->units ? rows / actor->shape.count : 1;
     plan_set_steps(l->plan, l->steps);
     rollout_batch_init(&l->batch, &actor->shape, m);
-    l->actions = columns(run, continuous ? DTYPE_F32 : DTYPE_I32, m, actor->spec.components);
-    if (actor->shape.choices) l->masks = columns(run, DTYPE_U8, m, actor->shape.choices);
-    l->log_probs = columns(run, DTYPE_F32, m, 1);
-    l->advantages = columns(run, DTYPE_F32, m, 1);
-    l->returns = columns(run, DTYPE_F32, m, 1);
-    l->values = columns(run, DTYPE_F32, m, 1);
-    l->stats = columns(run, DTYPE_F32, rows, STATS);
+    l->actions = device_tensor(run->device, continuous ? DTYPE_F32 : DTYPE_I32, m, actor->spec.components);
+    if (actor->shape.choices) l->masks = device_tensor(run->device, DTYPE_U8, m, actor->shape.choices);
+    l->log_probs = device_tensor(run->device, DTYPE_F32, m, 1);
+    l->advantages = device_tensor(run->device, DTYPE_F32, m, 1);
+    l->returns = device_tensor(run->device, DTYPE_F32, m, 1);
+    l->values = device_tensor(run->device, DTYPE_F32, m, 1);
+    l->stats = device_tensor(run->device, DTYPE_F32, rows, STATS);
     l->host_stats = MEM_NEW(float, rows *STATS);
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 #include "cli/bench_ops.h"
 
 #include "tengen/mem.h"
+#include "tengen/rng.h"
 
 /* ---- entries ----------------------------------------------------------------------------------------------
  */
@@ -69,7 +70,7 @@ BENCH(pool_backward, FAMILY_MAP, 1, 0, t[Y], t[POOLED], t[POOLED], t[X], POOLING
 
 /* Rows: A .. E [n,c]; HALF [n,c/2]: two actions of c/2 atoms each; VALUE, DVALUE [n,1]; COLUMN, TARGET [n].
  */
-enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION };
+enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION, STREAMS };
 
 static const struct policy_constants clipped = {SURROGATE_CLIP, 0.2f, 0.0f, 0.2f, 0.5f, 0.01f};
 
@@ -83,6 +84,10 @@ BENCH(policy_loss, FAMILY_ROWS, 2, 12, t[STATS5], t[A], t[DVALUE], t[B], t[VALUE
       t[COLUMN], t[COLUMN], t[COLUMN], tensor_none(), (struct choices){1, {b->shape->c}}, clipped, 1.0f)
 BENCH(gaussian_policy_loss, FAMILY_ROWS, 5, 11, t[STATS5], t[A], t[B], t[DVALUE], t[C], t[D], t[VALUE], t[E],
       t[COLUMN], t[COLUMN], t[COLUMN], t[COLUMN], clipped, 1.0f)
+/* A stream is read and written: 64 bytes. */
+BENCH(policy_draw, FAMILY_ROWS, 1, 18, t[ACTION], t[COLUMN], t[STREAMS], t[A], tensor_none(),
+      (struct choices){1, {b->shape->c}})
+BENCH(gaussian_policy_draw, FAMILY_ROWS, 3, 17, t[A], t[COLUMN], t[STREAMS], t[B], t[C])
 BENCH(dueling_forward, FAMILY_ROWS, 2, 1, t[A], t[VALUE], t[B])
 BENCH(dueling_backward, FAMILY_ROWS, 2, 1, t[DVALUE], t[A], t[B], false, false)
 BENCH(q_target, FAMILY_ROWS, 1, 4, t[TARGET], t[COLUMN], t[COLUMN], t[A], t[B])
@@ -205,6 +210,7 @@ static void make_rows(struct op_operands *b, int n, int c) {
     MAKE(b, DTYPE_F32, n, 3);
     MAKE(b, DTYPE_F32, n, 5);
     MAKE(b, DTYPE_I32, n);
+    MAKE(b, DTYPE_U8, n, (int)sizeof(struct rng));
     b->main = bytes(b, A, A);
 }
 

@@ -68,6 +68,20 @@ static inline void check_mask(const char *op, struct tensor mask, struct tensor 
     check_same(op, mask, x);
 }
 
+/* Discrete actions [N,components] of logits x [N,A], and the mask of those. */
+static inline void check_choices(const char *op, struct tensor action, struct tensor mask, struct tensor x,
+                                 struct choices choices) {
+    int sum = 0;
+    ENSURE(choices.components >= 1 && choices.components <= CHOICE_COMPONENTS, "%s: %d components", op,
+           choices.components);
+    for (int i = 0; i < choices.components; i++)
+        sum += choices.count[i];
+    ENSURE(sum == x.dims[1], "%s: %d logits for %d choices", op, x.dims[1], sum);
+    check_vector(op, action, x.dims[0] * choices.components, x);
+    check_dtype(op, action, DTYPE_I32);
+    check_mask(op, mask, x);
+}
+
 /* ---- convolution and matrix products ----------------------------------------------------------------------
  */
 

@@ -138,15 +138,7 @@ static inline void policy_columns(const char *op, struct policy_arguments *a, st
 
 static inline void policy_choices(const char *op, struct policy_arguments *a, struct tensor action,
                                   struct tensor mask, struct tensor x, struct choices choices) {
-    int sum = 0;
-    ENSURE(choices.components >= 1 && choices.components <= CHOICE_COMPONENTS, "%s: %d components", op,
-           choices.components);
-    for (int i = 0; i < choices.components; i++)
-        sum += choices.count[i];
-    ENSURE(sum == a->width, "%s: %d logits for %d choices", op, a->width, sum);
-    check_vector(op, action, a->rows * choices.components, x);
-    check_dtype(op, action, DTYPE_I32);
-    check_mask(op, mask, x);
+    check_choices(op, action, mask, x, choices);
     a->choices = choices;
     a->choice = (const int32_t *)action.data;
     a->mask = (const uint8_t *)mask.data;

@@ -156,6 +156,12 @@ void *device_alloc(struct device *d, size_t bytes) {
     return memory;
 }
 
+struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width) {
+    struct tensor t = tensor_2(NULL, type, rows, width);
+    t.data = device_alloc(d, tensor_bytes(t));
+    return t;
+}
+
 void device_release(struct device *d, void *memory) {
     if (memory) d->backend->release(d, memory);
 }

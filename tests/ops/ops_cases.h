@@ -4,6 +4,7 @@
 
 #include "check_batchnorm.h"
 #include "check_conv.h"
+#include "check_draw.h"
 #include "check_elementwise.h"
 #include "check_gru.h"
 #include "check_loss.h"
