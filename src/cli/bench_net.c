@@ -134,8 +134,9 @@ static enum status measure_network(struct net_bench *b, const struct preset *pre
     if (preset->blocks) config.blocks = preset->blocks;
     if (preset->channels) config.channels = preset->channels;
     if (size) {
+        const int points = shape.h * shape.w; /* of a board: the actions, and perhaps a pass */
+        if (shape.actions >= points) shape.actions += (int)(size * size) - points;
         shape.h = shape.w = (int)size;
-        shape.actions = (int)(size * size) + 1;
     }
     TRY(model_create(&config, shape, b->queue->device, &b->net));
     net_initialise(b->net, 1);
