@@ -1,6 +1,7 @@
 #include "tengen/config.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config_ini.h"
@@ -186,18 +187,34 @@ enum status config_file_text(const char *path, char **text) {
     return status_fail(STATUS_USAGE, "%s: is not a text file", path);
 }
 
+/* "net.policy.blocks", of `length` letters, into "net.policy" and "blocks". */
+static bool split_name(const char *name, size_t length, char section[NAME_SIZE], char key[NAME_SIZE]) {
+    const char *dot = memrchr(name, '.', length);
+    if (!dot) return false;
+    snprintf(section, NAME_SIZE, "%.*s", (int)(dot - name), name);
+    snprintf(key, NAME_SIZE, "%.*s", (int)(name + length - dot - 1), dot + 1);
+    return true;
+}
+
 enum status config_override(struct config *c, const char *assignment) {
-    const char *equals = strchr(assignment, '='), *dot = NULL;
-    for (const char *at = assignment; equals && at < equals; at++)
-        if (*at == '.') dot = at;
+    const char *equals = strchr(assignment, '=');
     char where[700], section[NAME_SIZE], key[NAME_SIZE];
     snprintf(where, sizeof where, "command line: %.600s", assignment);
-    if (!equals || !dot) return status_fail(STATUS_USAGE, "%s: a setting is section.key=value", where);
-    snprintf(section, sizeof section, "%.*s", (int)(dot - assignment), assignment);
-    snprintf(key, sizeof key, "%.*s", (int)(equals - dot - 1), dot + 1);
+    if (!equals || !split_name(assignment, (size_t)(equals - assignment), section, key))
+        return status_fail(STATUS_USAGE, "%s: a setting is section.key=value", where);
     struct section *s;
     int i;
     return assign(c, where, section, key, equals + 1, &s, &i);
+}
+
+int config_int(const struct config *c, const char *name) {
+    char section[NAME_SIZE] = "", key[NAME_SIZE] = "";
+    split_name(name, strlen(name), section, key);
+    const struct section *s = find_section(c, section);
+    int i = s ? find_key(s, key) : -1;
+    ENSURE(i >= 0 && (s->keys[i].type == CONFIG_INT || s->keys[i].type == CONFIG_INT_OR_AUTO),
+           "%s is no key of type int", name);
+    return *(const int *)((const char *)s->values + s->keys[i].offset);
 }
 
 int config_line(const struct config *c, const char *section, const char *key) {
@@ -220,7 +237,9 @@ char *config_text(const struct config *c) {
         }
     }
     fclose(out);
-    return text;
+    char *copy = mem_string(text);
+    free(text);
+    return copy;
 }
 
 void config_help(const struct config *c, FILE *out) {

@@ -300,5 +300,7 @@ char *profile_text(void) {
         print_bank(out, b, wall);
     fclose(out);
     banks_free(&banks);
-    return text;
+    char *copy = mem_string(text);
+    free(text);
+    return copy;
 }

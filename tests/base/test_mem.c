@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "testing.h"
 
@@ -46,12 +49,89 @@ static void available_memory_is_plausible(void **state) {
     assert_true(bytes < (size_t)1 << 50);
 }
 
-int main(void) {
+static size_t held(const char *name) {
+    struct account_total totals[ACCOUNTS_MAX];
+    int count = accounts_read(totals);
+    for (int i = 0; i < count; i++)
+        if (strcmp(totals[i].name, name) == 0) return totals[i].bytes[ACCOUNT_HOST];
+    return 0;
+}
+
+static void what_a_block_takes_is_charged_to_its_account_until_it_is_freed(void **state) {
+    (void)state;
+    const size_t all = accounts_held(ACCOUNT_HOST);
+    void *outer, *inner, *again;
+    {
+        ACCOUNT("outer");
+        outer = mem_alloc(1000, 1);
+        {
+            ACCOUNT("inner");
+            inner = mem_alloc(10, 7);
+        }
+        again = mem_resize(NULL, 0, 5, 1);
+        inner = mem_resize(inner, 10, 20, 7); /* now the outer one's */
+    }
+    assert_int_equal(held("outer"), 1000 + 5 + 140);
+    assert_int_equal(held("inner"), 0);
+    assert_int_equal(accounts_held(ACCOUNT_HOST), all + 1145);
+    mem_free(outer);
+    mem_free(inner);
+    mem_free(again);
+    assert_int_equal(held("outer"), 0);
+    assert_int_equal(accounts_held(ACCOUNT_HOST), all);
+}
+
+/* More than the addresses of a machine's memory, and expected things, which elsewhere are nothing. */
+static void what_is_only_counted_takes_no_memory(void **state) {
+    (void)state;
+    const size_t terabyte = (size_t)1 << 40, all = accounts_held(ACCOUNT_HOST);
+    assert_null(mem_expect(100));
+    mem_count_only(true);
+    char *large = mem_alloc(8, terabyte), *expected = mem_expect(100);
+    assert_int_equal(accounts_held(ACCOUNT_HOST), all + 8 * terabyte + 100);
+    assert_int_equal((uintptr_t)large % 64, 0);
+    assert_int_equal(large[5 * terabyte], 0);
+    large[5 * terabyte] = 1;
+    mem_count_only(false);
+    mem_free(large);
+    mem_free(expected);
+    assert_int_equal(accounts_held(ACCOUNT_HOST), all);
+}
+
+/* In a process of its own, since the limit is read once: this program again, with the limit. */
+static void memory_beyond_the_limit_ends_the_program_with_a_text(void **state) {
+    (void)state;
+    char said[600];
+    FILE *child = popen("TENGEN_MEMORY=8 /proc/$PPID/exe beyond 2>&1", "r");
+    assert_non_null(child);
+    size_t got = fread(said, 1, sizeof said - 1, child);
+    said[got] = 0;
+    assert_int_equal(WEXITSTATUS(pclose(child)), 1);
+    assert_non_null(strstr(said, "within"));
+    assert_non_null(strstr(said, "tengen: out of memory: 3 x 4194304 bytes asked for"));
+    assert_null(strstr(said, "beyond"));
+}
+
+static int take_beyond_the_limit(void) {
+    void *within = mem_alloc(4 << 20, 1);
+    printf("within, %zu left\n", mem_available() >> 20);
+    if (mem_available() >= 8 << 20) return 2;
+    mem_free(mem_alloc(3, 4 << 20));
+    printf("beyond\n");
+    mem_free(within);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "beyond") == 0) return take_beyond_the_limit();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zero_and_aligned),
         cmocka_unit_test(resize_keeps_the_old_and_zeroes_the_new),
         cmocka_unit_test(strings_are_copied_and_printed),
         cmocka_unit_test(available_memory_is_plausible),
+        cmocka_unit_test(what_a_block_takes_is_charged_to_its_account_until_it_is_freed),
+        cmocka_unit_test(what_is_only_counted_takes_no_memory),
+        cmocka_unit_test(memory_beyond_the_limit_ends_the_program_with_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
