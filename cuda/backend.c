@@ -124,11 +124,28 @@ static void *cuda_alloc(struct device *d, size_t bytes) {
     return data;
 }
 
-static void cuda_release(struct device *d, void *memory) {
+static void cuda_release(struct device *d, void *memory, size_t bytes) {
+    (void)bytes;
     struct cuda_device *state = d->state;
     device_bind(d->index);
     cudaFree(memory); /* waits for work that uses it */
     atomic_fetch_add(&state->releases, 1);
+}
+
+/* Scratch memory that serves `bytes`: some more, so that it need not grow often. */
+static size_t scratch_bytes(size_t bytes) {
+    return bytes + bytes / 4 + 256;
+}
+
+static bool cuda_memory(struct device *d, size_t *free_bytes, size_t *total) {
+    device_bind(d->index);
+    return cudaMemGetInfo(free_bytes, total) == cudaSuccess;
+}
+
+/* The workspace of products. What convolutions want is known when a shape is first run. */
+static size_t cuda_queue_bytes(const struct device *d) {
+    (void)d;
+    return scratch_bytes(MATRIX_WORKSPACE);
 }
 
 /* ---- queues -----------------------------------------------------------------------------------------------
@@ -186,7 +203,7 @@ void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes) {
     cuda_state(q)->generation++;
     device_bind(q->device->index);
     cudaFree(memory->data); /* waits for work that uses it */
-    memory->size = bytes + bytes / 4 + 256;
+    memory->size = scratch_bytes(bytes);
     if (cudaMalloc(&memory->data, memory->size) != cudaSuccess)
         status_exit("%s: out of memory asking for %.1f MiB of workspace: use a smaller batch or network",
                     q->device->name, (double)memory->size / (1 << 20));
@@ -259,6 +276,8 @@ static const struct backend backend = {
     .device_close = cuda_device_close,
     .alloc = cuda_alloc,
     .release = cuda_release,
+    .memory = cuda_memory,
+    .queue_bytes = cuda_queue_bytes,
     .queue_open = cuda_queue_open,
     .queue_close = cuda_queue_close,
     .upload = cuda_upload,

@@ -13,8 +13,6 @@
 #include "ops/check.h"
 #include "tengen/mem.h"
 
-enum { MATRIX_WORKSPACE = 32 << 20 };
-
 /* D = A B with m, n, k as BLAS means them, and what the choice of an algorithm depends on. */
 struct matrix_key {
     int m, n, k;

@@ -29,7 +29,7 @@ struct cuda_marks;  /* marks.c: events whose times are asked for */
 struct conv_plan;   /* conv.c: descriptors and algorithm of a convolution */
 struct matrix_plan; /* linear.c: the same of a matrix product */
 
-enum { PLAN_BUCKETS = 512 };
+enum { PLAN_BUCKETS = 512, MATRIX_WORKSPACE = 32 << 20 };
 
 /* Behind queue.state. */
 struct cuda_queue {

@@ -22,6 +22,7 @@
 extern "C" {
 #endif
 
+struct device_memory;
 struct env_kernels;
 struct pool;
 struct ops;
@@ -34,12 +35,13 @@ enum device_kind { DEVICE_CPU, DEVICE_CUDA };
 struct device {
     const struct backend *backend;
     enum device_kind kind;
-    int index;             /* which GPU */
-    int threads;           /* CPU: cores this device may use */
-    size_t cache;          /* bytes of the last cache before memory */
-    char name[128];        /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
-    void *state;           /* the back end's own */
-    char why_not_gpu[256]; /* where "auto" meant the CPU: why; else empty */
+    int index;                      /* which GPU */
+    int threads;                    /* CPU: cores this device may use */
+    size_t cache;                   /* bytes of the last cache before memory */
+    char name[128];                 /* "Intel Xeon ... (2 cores)", "NVIDIA H100 80GB HBM3" */
+    void *state;                    /* the back end's own */
+    struct device_memory *memories; /* what device_alloc gave out */
+    char why_not_gpu[256];          /* where "auto" meant the CPU: why; else empty */
 };
 
 struct queue {
@@ -60,7 +62,11 @@ struct backend {
     enum status (*device_open)(struct device *d);
     void (*device_close)(struct device *d);
     void *(*alloc)(struct device *d, size_t bytes); /* zeroed, 64-byte aligned; NULL when memory is out */
-    void (*release)(struct device *d, void *memory);
+    void (*release)(struct device *d, void *memory, size_t bytes);
+    /* Bytes that are free now, and all; false where nobody knows. NULL: nobody does. */
+    bool (*memory)(struct device *d, size_t *free_bytes, size_t *total);
+    /* Bytes that libraries take for a queue once networks run on it, as far as that is known; NULL: none. */
+    size_t (*queue_bytes)(const struct device *d);
     enum status (*queue_open)(struct queue *q, int threads);
     void (*queue_close)(struct queue *q);
     void (*upload)(struct queue *q, void *device_memory, const void *host, size_t bytes);
@@ -90,10 +96,24 @@ struct backend {
 enum status device_open(const char *spec, int threads, struct device **out) MUST_USE;
 void device_close(struct device *d);
 
-void *device_alloc(struct device *d, size_t bytes); /* ends the program with a text when memory is out */
-void device_release(struct device *d, void *memory);
+/* Zeroed, charged to the caller's account (account.h); ends the program with a text when memory is out. */
+void *device_alloc(struct device *d, size_t bytes);
+void device_release(struct device *d, void *memory); /* NULL is legal */
 /* A tensor [rows, width] of new memory, for device_release(d, t.data). */
 struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width);
+/* See struct backend. */
+bool device_room(struct device *d, size_t *free_bytes, size_t *total);
+
+/* A device that counts: like another in all that decides how much is asked for, but device_alloc gives
+ * addresses without memory, operations and copies do nothing, and downloads are zeros. What is built on it is
+ * charged to the accounts that it would be charged to. */
+enum status device_open_counting(const struct device *like, struct device **out) MUST_USE;
+bool device_counts(const struct device *d);
+/* What the back end will take by itself for what is being built: on a device that counts as device_alloc,
+ * else NULL. For device_release. */
+void *device_expect(struct device *d, size_t bytes);
+/* The same for what libraries take for a queue that networks run on. */
+void queue_expect(struct queue *q);
 
 /* threads: 0 for the device's, 1 to run in the caller. */
 enum status queue_open(struct device *d, int threads, struct queue **out) MUST_USE;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 
 enum { FIRST_ROOM = 64 };
@@ -13,6 +14,7 @@ static struct game_record *window_at(const struct game_window *w, int i) {
 /* The ring unrolled into a larger one: memory follows the games that there are, not those that there may be.
  */
 static void window_grow(struct game_window *w, int room) {
+    ACCOUNT("game window");
     struct game_record *records = MEM_NEW(struct game_record, room);
     for (int i = 0; i < w->count; i++)
         records[i] = *window_at(w, i);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/thread.h"
 
@@ -56,6 +57,7 @@ enum status replay_init(struct replay *r, const struct replay_shape *s) {
            "replay of %lld steps, %d environments, %d frames of %d channels, %d steps",
            (long long)s->capacity, s->count, s->frames, s->c, s->steps);
     TRY(check_room(s));
+    ACCOUNT("replay");
     size_t slots = (size_t)(s->capacity / s->count) * (size_t)s->count;
     *r = (struct replay){
         .shape = *s,

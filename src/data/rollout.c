@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/status.h"
 
@@ -19,6 +20,7 @@ static size_t action_bytes(const struct rollout_shape *s) {
 void rollout_init(struct rollout *r, struct rollout_shape s) {
     ENSURE(s.horizon > 0 && s.count > 0 && s.features > 0 && s.components > 0, "rollout of [%d, %d, %d]",
            s.horizon, s.count, s.features);
+    ACCOUNT("rollout");
     size_t n = (size_t)s.horizon * (size_t)s.count;
     *r = (struct rollout){
         .shape = s,
@@ -135,6 +137,7 @@ void rollout_shuffle_sequences(int32_t *order, int t, int n, int parts, struct r
 }
 
 void rollout_batch_init(struct rollout_batch *b, const struct rollout_shape *s, int capacity) {
+    ACCOUNT("batches");
     size_t n = (size_t)capacity;
     *b = (struct rollout_batch){
         .capacity = capacity,

@@ -6,6 +6,7 @@
 
 #include "env/native.h"
 #include "env/workers.h"
+#include "tengen/account.h"
 #include "tengen/mem.h"
 
 CONFIG_TABLE(env_config, ENV_CONFIG)
@@ -84,6 +85,7 @@ enum status env_batch_open(struct env_batch *b, const struct env_config *config,
                            enum rng_purpose purpose, uint64_t first_index) {
     *b = (struct env_batch){.count = count};
     ENSURE(count > 0, "%d environments", count);
+    ACCOUNT("environments");
     TRY(find_provider(config->name, &b->provider));
     if (strlen(config->name) >= ENV_NAME)
         return status_fail(STATUS_USAGE, "[env] name = %s: longer than %d letters", config->name,

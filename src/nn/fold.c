@@ -1,6 +1,7 @@
 /* Weights that inference uses in place of a layer's own: with the batch norm after them folded in, or with
  * noise (see batchnorm_fold and noisy_forward in ops.def). */
 #include "nn/nn.h"
+#include "tengen/account.h"
 
 void fold_init(struct net *net) {
     pthread_mutex_init(&net->fold.lock, NULL);
@@ -19,6 +20,7 @@ void fold_init(struct net *net) {
 
 void fold_create(struct net *net) {
     struct fold *f = &net->fold;
+    ACCOUNT("weights, gradients");
     pthread_mutex_lock(&f->lock);
     if (!f->slab && f->count) f->slab = device_alloc(net->device, f->count * sizeof(float));
     pthread_mutex_unlock(&f->lock);

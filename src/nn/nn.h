@@ -51,8 +51,9 @@ struct node {
     size_t fold_weight, fold_bias; /* places in the fold's slab, in floats, where node_derived */
 };
 
-/* Whether a CPU has room for so many bytes; says so before the system does, which would kill the program. */
-enum status net_room(const struct net *net, const struct device *d, size_t bytes, const char *what,
+/* Whether a device has room for so many bytes; says so before the system does, which would kill the program.
+ */
+enum status net_room(const struct net *net, struct device *d, size_t bytes, const char *what,
                      const char *remedy) MUST_USE;
 
 struct net_output {
@@ -249,6 +250,7 @@ struct plan {
     size_t arena_bytes, fixed_bytes;
     char *fixed;
     float *statistics;  /* batch_mean and batch_rstd of all batch norms */
+    void *copies;       /* what the back end will keep of the weights, on a device that counts */
     float *noisy;       /* training: w, b, dw and db of all noisy layers */
     struct lane *lanes; /* lanes[0] uses the plan's queue */
     int lane_count;

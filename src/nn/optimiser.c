@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
+#include "tengen/account.h"
 #include "tengen/mem.h"
 
 CONFIG_TABLE(optimiser_config, OPTIMISER_CONFIG)
@@ -74,6 +75,7 @@ enum status optimiser_create(struct net *net, struct queue *q, const struct opti
         return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam, adamw or rmsprop", config->kind);
     TRY(net_room(net, net->device, (kind == OPTIMISER_SGD ? 1 : 2) * net->weight_count * sizeof(float),
                  "the optimiser's averages", "fewer blocks or channels"));
+    ACCOUNT("optimiser");
     struct optimiser *o = *out = MEM_NEW(struct optimiser, 1);
     o->net = net;
     o->queue = q;

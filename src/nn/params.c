@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/rng.h"
 
@@ -15,10 +16,10 @@ static void segments_place(struct net *net, unsigned flags, size_t *count) {
     }
 }
 
-enum status net_room(const struct net *net, const struct device *d, size_t bytes, const char *what,
+enum status net_room(const struct net *net, struct device *d, size_t bytes, const char *what,
                      const char *remedy) {
-    size_t free_bytes = d->kind == DEVICE_CPU ? mem_available() : 0;
-    if (free_bytes == 0 || bytes <= free_bytes) return STATUS_OK;
+    size_t free_bytes, total;
+    if (!device_room(d, &free_bytes, &total) || bytes <= free_bytes) return STATUS_OK;
     return status_fail(STATUS_MEMORY, "net %s: %s take %zu MB, but %zu MB are free: take %s", net->name, what,
                        bytes >> 20, free_bytes >> 20, remedy);
 }
@@ -27,6 +28,7 @@ enum status net_commit(struct net *net, struct device *device) {
     ENSURE(!net->device, "net %s is committed twice", net->name);
     ENSURE(net->segment_count > 0 && net->output_count > 0, "net %s has no parameters or no output",
            net->name);
+    ACCOUNT("weights, gradients");
     net->weight_count = net->state_count = 0;
     segments_place(net, SEGMENT_DECAY, &net->weight_count);
     segments_place(net, 0, &net->weight_count);
@@ -121,6 +123,7 @@ static void fill_orthogonal(float *w, int outputs, int inputs, float gain, struc
 }
 
 void net_initialise(struct net *net, uint64_t seed) {
+    if (device_counts(net->device)) return; /* there is nothing to hold them */
     for (int i = 0; i < net->segment_count; i++) {
         const struct segment *s = &net->segments[i];
         float *w = MEM_NEW(float, s->count);

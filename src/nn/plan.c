@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "nn/nn.h"
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/thread.h"
 
@@ -265,6 +266,17 @@ static enum status lanes_create(struct plan *p) {
     return STATUS_OK;
 }
 
+/* A GPU keeps BF16 copies of the weights that BF16 activations are multiplied with, for each queue. */
+static size_t copies_bytes(const struct plan *p) {
+    size_t bytes = 0;
+    for (int i = 0; i < p->program.step_count && p->net->device->kind == DEVICE_CUDA; i++) {
+        const struct step *s = &p->program.steps[i];
+        if ((s->kind == STEP_CONV || s->kind == STEP_LINEAR) && p->program.values[s->x].dtype == DTYPE_BF16)
+            bytes += tensor_count(p->states[i].w) * dtype_size(DTYPE_BF16);
+    }
+    return bytes;
+}
+
 static enum status memory_check(const struct plan *p) {
     char what[64];
     snprintf(what, sizeof what, "activations of %d samples", p->max_batch);
@@ -276,6 +288,7 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
     ENSURE(net->device && q->device == net->device, "net %s is not committed to the queue's device",
            net->name);
     ENSURE(max_batch > 0, "net %s: a plan for %d samples", net->name, max_batch);
+    ACCOUNT(mode == PLAN_TRAIN ? "training activations" : "inference activations");
     struct plan *p = *out = MEM_NEW(struct plan, 1);
     p->net = net;
     p->queue = q;
@@ -303,6 +316,8 @@ enum status plan_create(struct net *net, struct queue *q, enum plan_mode mode, e
             noisy_bind(p);
         }
         fixed_create(p);
+        queue_expect(q);
+        p->copies = device_expect(net->device, copies_bytes(p));
         status = lanes_create(p);
     }
     if (status != STATUS_OK) {
@@ -323,6 +338,7 @@ void plan_free(struct plan *p) {
     if (p->fixed) device_release(d, p->fixed);
     if (p->statistics) device_release(d, p->statistics);
     if (p->noisy) device_release(d, p->noisy);
+    device_release(d, p->copies);
     program_free(&p->program);
     mem_free(p->lanes);
     mem_free(p->states);

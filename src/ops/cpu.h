@@ -24,9 +24,8 @@ struct onednn_queue;
 
 /* Behind device.state. */
 struct cpu_device {
-    struct cpu_memory *memories; /* what alloc() gave out; guarded by cpu_backend.c's lock */
-    struct packs *packs;         /* weights in the layouts of kernels */
-    struct onednn *library;      /* NULL where oneDNN is not built in */
+    struct packs *packs;    /* weights in the layouts of kernels */
+    struct onednn *library; /* NULL where oneDNN is not built in */
 };
 
 /* Behind queue.state. */

@@ -1,5 +1,4 @@
 /* The CPU's back end: memory, queues and the table of operations. */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "ops/packs.h"
 #include "ops/reference.h"
 #include "tengen/device.h"
-#include "tengen/log.h"
 
 static const struct ops cpu_ops = {
 #define OP(name, parameters, names) .name = cpu_##name,
@@ -39,15 +37,6 @@ bool cpu_uses_reference(void) {
 
 /* ---- devices and their memory -----------------------------------------------------------------------------
  */
-
-/* What alloc() gave out, so that release() can tell the library which weights are gone. */
-struct cpu_memory {
-    struct cpu_memory *next;
-    void *data;
-    size_t size;
-};
-
-static pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* "Intel(R) Xeon(R) Processor", from /proc/cpuinfo */
 static void processor_name(char *name, size_t size) {
@@ -99,45 +88,33 @@ static enum status cpu_device_open(struct device *d) {
 
 static void cpu_device_close(struct device *d) {
     struct cpu_device *state = d->state;
-    if (state->memories)
-        log_warn("device %s is closed while %zu bytes of it are in use", d->name, state->memories->size);
     packs_close(state->packs);
     onednn_close(state->library);
     mem_free(state);
 }
 
 static void *cpu_alloc(struct device *d, size_t bytes) {
-    struct cpu_device *state = d->state;
+    (void)d;
     const size_t huge = (size_t)2 << 20, align = bytes >= 2 * huge ? huge : 64;
     size_t size = (bytes + align - 1) / align * align;
-    void *data = aligned_alloc(align, size);
+    void *data = mem_permits(size) ? aligned_alloc(align, size) : NULL;
     if (!data) return NULL;
     if (align == huge)
         madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
     memset(data, 0, size);
-    struct cpu_memory *memory = MEM_NEW(struct cpu_memory, 1);
-    memory->data = data;
-    memory->size = size;
-    pthread_mutex_lock(&memory_lock);
-    memory->next = state->memories;
-    state->memories = memory;
-    pthread_mutex_unlock(&memory_lock);
     return data;
 }
 
-static void cpu_release(struct device *d, void *data) {
-    struct cpu_device *state = d->state;
-    pthread_mutex_lock(&memory_lock);
-    struct cpu_memory **at = &state->memories;
-    while (*at && (*at)->data != data)
-        at = &(*at)->next;
-    struct cpu_memory *memory = *at;
-    if (memory) *at = memory->next;
-    pthread_mutex_unlock(&memory_lock);
-    ENSURE(memory, "device %s did not give out the memory %p that is released", d->name, data);
-    packs_forget(state->packs, data, memory->size);
+static void cpu_release(struct device *d, void *data, size_t bytes) {
+    packs_forget(((struct cpu_device *)d->state)->packs, data, bytes);
     free(data);
-    mem_free(memory);
+}
+
+static bool cpu_memory(struct device *d, size_t *free_bytes, size_t *total) {
+    (void)d;
+    *free_bytes = mem_available();
+    *total = mem_total();
+    return *free_bytes > 0;
 }
 
 /* ---- queues -----------------------------------------------------------------------------------------------
@@ -213,6 +190,7 @@ const struct backend cpu_backend = {
     .device_close = cpu_device_close,
     .alloc = cpu_alloc,
     .release = cpu_release,
+    .memory = cpu_memory,
     .queue_open = cpu_queue_open,
     .queue_close = cpu_queue_close,
     .upload = cpu_upload,

@@ -1,8 +1,10 @@
 /* How the CPU's operations cut their work, and their scratch memory. See ops/cpu.h. */
 #include "ops/cpu.h"
+#include "tengen/account.h"
 
 static void *scratch_get(struct cpu_scratch *s, size_t bytes) {
     if (s->size < bytes) {
+        ACCOUNT("workspaces");
         mem_free(s->memory);
         s->size = bytes + bytes / 4;
         s->memory = mem_alloc(1, s->size);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/ops.h"
 
@@ -11,6 +12,7 @@ static size_t symmetry_bytes(const struct board_input *b) {
 }
 
 void board_input_init(struct board_input *b, const struct game *g, struct queue *q, int batch) {
+    ACCOUNT("batches");
     struct device *d = q->device;
     *b = (struct board_input){.device = d, .staged = d->kind != DEVICE_CPU};
     const int points = g->height * g->width, row = (int)g->encoded_bytes;

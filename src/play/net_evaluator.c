@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/board_input.h"
 #include "tengen/checkpoint.h"
 #include "tengen/log.h"
@@ -62,6 +63,7 @@ enum status net_evaluator_create(const struct game *g, struct net *net, struct d
                                  int threads, int batch, enum precision precision, struct evaluator **out) {
     TRY(net_require_output(net, "policy"));
     TRY(net_require_output(net, "value"));
+    ACCOUNT("batches");
     struct net_evaluator *e = MEM_NEW(struct net_evaluator, 1);
     e->staged = device->kind != DEVICE_CPU;
     e->lanes = MEM_NEW(struct evaluator_lane, lanes);

@@ -35,6 +35,7 @@ struct search *search_create(const struct game *g, const struct search_config *c
     s->game = g;
     s->config = *config;
     tree_init(&s->tree, (size_t)config->memory << 20);
+    tree_expect(&s->tree, (size_t)config->simulations + 1, actions);
     s->root = position_create(g);
     s->scratch = position_create(g);
     s->root_prior = MEM_NEW(float, actions);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "selfplay_state.h"
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 
@@ -46,6 +47,7 @@ enum status selfplay_create(const struct game *g, const struct selfplay_config *
                             uint64_t seed, struct selfplay **out) {
     *out = NULL;
     TRY(check(config, e));
+    ACCOUNT("self-play");
     struct selfplay *s = MEM_NEW(struct selfplay, 1);
     int per_slot = e->batch / config->group;
     s->game = g;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 
 enum { NODE_BYTES = 4 + 2 + 2 + 1 + 4 + 4 + 4 + 4, EDGE_BYTES = 2 + 4 + 4 + 4 + 4 + 1 + 2, FIRST_NODES = 64 };
@@ -13,10 +14,17 @@ void tree_init(struct tree *t, size_t budget) {
     t->budget = budget;
 }
 
+void tree_expect(struct tree *t, size_t nodes, size_t edges) {
+    ACCOUNT("search trees");
+    if (nodes < FIRST_NODES) nodes = FIRST_NODES;
+    size_t bytes = nodes * (NODE_BYTES + edges * EDGE_BYTES);
+    t->expected = mem_expect(bytes < t->budget ? bytes : t->budget);
+}
+
 void tree_free(struct tree *t) {
-    void *arrays[] = {t->first,       t->count,      t->open,  t->has_draw, t->visits,
-                      t->value,       t->explored,   t->moved, t->action,   t->prior,
-                      t->edge_visits, t->edge_value, t->child, t->proof,    t->pending};
+    void *arrays[] = {t->first,    t->count, t->open,    t->has_draw, t->visits,      t->value,
+                      t->explored, t->moved, t->action,  t->prior,    t->edge_visits, t->edge_value,
+                      t->child,    t->proof, t->pending, t->expected};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         mem_free(arrays[i]);
     memset(t, 0, sizeof *t);
@@ -34,6 +42,7 @@ size_t tree_memory(const struct tree *t) {
 #define RESIZE(member, used, capacity) t->member = mem_resize(t->member, used, capacity, sizeof *t->member)
 
 static void resize_nodes(struct tree *t, uint32_t capacity) {
+    ACCOUNT("search trees");
     RESIZE(first, t->nodes, capacity);
     RESIZE(count, t->nodes, capacity);
     RESIZE(open, t->nodes, capacity);
@@ -46,6 +55,7 @@ static void resize_nodes(struct tree *t, uint32_t capacity) {
 }
 
 static void resize_edges(struct tree *t, uint32_t capacity) {
+    ACCOUNT("search trees");
     RESIZE(action, t->edges, capacity);
     RESIZE(prior, t->edges, capacity);
     RESIZE(edge_visits, t->edges, capacity);

@@ -42,8 +42,9 @@ struct tree {
 
     uint32_t nodes, edges; /* in use */
     uint32_t node_capacity, edge_capacity;
-    size_t budget; /* bytes that the arrays may take together */
-    bool full;     /* an expansion was refused since the tree was last empty */
+    size_t budget;  /* bytes that the arrays may take together */
+    bool full;      /* an expansion was refused since the tree was last empty */
+    void *expected; /* see tree_expect */
 };
 
 /* Columns of pending and excluded moves that a choice takes into account, and the node's constants. */
@@ -57,6 +58,8 @@ struct puct {
 
 /* budget: bytes; the arrays start small and double up to it. */
 void tree_init(struct tree *t, size_t budget);
+/* Where memory is only counted: that it will come to hold so many nodes, of up to so many edges each. */
+void tree_expect(struct tree *t, size_t nodes, size_t edges);
 void tree_free(struct tree *t);
 void tree_clear(struct tree *t);
 size_t tree_memory(const struct tree *t); /* bytes held */

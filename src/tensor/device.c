@@ -9,11 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tengen/account.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 #include "tengen/profile.h"
 #include "tengen/thread.h"
+#include "tensor/memory.h"
 
 extern const struct backend cpu_backend; /* src/ops/cpu_backend.c */
 
@@ -144,32 +146,16 @@ enum status device_open(const char *spec, int threads, struct device **out) {
 
 void device_close(struct device *d) {
     if (!d) return;
+    device_memories_close(d);
     d->backend->device_close(d);
     mem_free(d);
-}
-
-void *device_alloc(struct device *d, size_t bytes) {
-    void *memory = d->backend->alloc(d, bytes ? bytes : 1);
-    if (!memory)
-        status_exit("%s: out of memory asking for %.1f MiB: use a smaller batch or network", d->name,
-                    (double)bytes / (1 << 20));
-    return memory;
-}
-
-struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width) {
-    struct tensor t = tensor_2(NULL, type, rows, width);
-    t.data = device_alloc(d, tensor_bytes(t));
-    return t;
-}
-
-void device_release(struct device *d, void *memory) {
-    if (memory) d->backend->release(d, memory);
 }
 
 /* ---- queues -----------------------------------------------------------------------------------------------
  */
 
 enum status queue_open(struct device *d, int threads, struct queue **out) {
+    ACCOUNT("workspaces");
     struct queue *q = MEM_NEW(struct queue, 1);
     *out = NULL;
     q->op = d->backend->op;
@@ -179,7 +165,7 @@ enum status queue_open(struct device *d, int threads, struct queue **out) {
         mem_free(q);
         return s;
     }
-    profile_queue_open(q);
+    if (!device_counts(d)) profile_queue_open(q);
     *out = q;
     return STATUS_OK;
 }

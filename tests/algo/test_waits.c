@@ -30,9 +30,9 @@ static void *alloc(struct device *d, size_t bytes) {
     waits++;
     return cpu->alloc(d, bytes);
 }
-static void release(struct device *d, void *memory) {
+static void release(struct device *d, void *memory, size_t bytes) {
     waits++;
-    cpu->release(d, memory);
+    cpu->release(d, memory, bytes);
 }
 
 /* Each step of the optimiser runs it once. */

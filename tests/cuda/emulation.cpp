@@ -450,7 +450,7 @@ static void *emulated_alloc(struct device *, size_t bytes) {
     memset(data, 0, bytes);
     return data;
 }
-static void emulated_release(struct device *, void *memory) {
+static void emulated_release(struct device *, void *memory, size_t) {
     free(memory);
 }
 
@@ -515,6 +515,8 @@ const struct backend emulated_backend = {DEVICE_CUDA,
                                          emulated_device_close,
                                          emulated_alloc,
                                          emulated_release,
+                                         nullptr,
+                                         nullptr,
                                          emulated_queue_open,
                                          emulated_queue_close,
                                          emulated_upload,

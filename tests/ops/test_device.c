@@ -1,6 +1,9 @@
 /* Devices and queues. */
 #include "testing.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tengen/device.h"
 #include "tengen/ops.h"
 
@@ -55,6 +58,52 @@ static void memory_is_zeroed_and_travels(void **state) {
     device_close(d);
 }
 
+static void *nothing(struct device *d, size_t bytes) {
+    (void)d, (void)bytes;
+    return NULL;
+}
+
+static bool little(struct device *d, size_t *free_bytes, size_t *total) {
+    (void)d;
+    *free_bytes = 3 << 20;
+    *total = 8 << 20;
+    return true;
+}
+
+static void memory_that_is_out_ends_the_program_and_says_what_was_asked_for(void **state) {
+    (void)state;
+    struct device *d;
+    char said[600];
+    int ends[2];
+    assert_ok(device_open("cpu", 1, &d));
+    void *held = device_alloc(d, 2 << 20);
+    struct backend full = *d->backend;
+    const struct backend *cpu = d->backend;
+    full.alloc = nothing;
+    full.memory = little;
+    d->backend = &full;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], 2);
+        device_alloc(d, 5 << 20);
+        _exit(0);
+    }
+    close(ends[1]);
+    ssize_t got = read(ends[0], said, sizeof said - 1);
+    said[got > 0 ? got : 0] = 0;
+    close(ends[0]);
+    int end;
+    assert_int_equal(waitpid(child, &end, 0), child);
+    assert_true(WIFEXITED(end) && WEXITSTATUS(end) == 1);
+    assert_non_null(strstr(said, d->name));
+    assert_non_null(strstr(said, "out of memory: 5.0 MiB asked for"));
+    assert_non_null(strstr(said, "3.0 of 8.0 MiB are free: use a smaller batch or network"));
+    d->backend = cpu;
+    device_release(d, held);
+    device_close(d);
+}
+
 static void the_description_names_every_back_end(void **state) {
     (void)state;
     char text[4096], little[10];
@@ -72,6 +121,7 @@ int main(void) {
         cmocka_unit_test(a_missing_gpu_says_why_and_what_to_do),
         cmocka_unit_test(auto_always_finds_a_device),
         cmocka_unit_test(memory_is_zeroed_and_travels),
+        cmocka_unit_test(memory_that_is_out_ends_the_program_and_says_what_was_asked_for),
         cmocka_unit_test(the_description_names_every_back_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

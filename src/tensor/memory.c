@@ -1,0 +1,78 @@
+/* Memory of devices: given out, charged to accounts, taken back. */
+#include "tensor/memory.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "tengen/account.h"
+#include "tengen/log.h"
+#include "tengen/mem.h"
+
+struct device_memory {
+    struct device_memory *next;
+    void *data;
+    size_t bytes;
+    struct account *account;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A CPU's memory is the host's. */
+static enum account_place place_of(const struct device *d) {
+    return d->kind == DEVICE_CPU ? ACCOUNT_HOST : ACCOUNT_DEVICE;
+}
+
+bool device_room(struct device *d, size_t *free_bytes, size_t *total) {
+    return d->backend->memory && d->backend->memory(d, free_bytes, total);
+}
+
+static _Noreturn void exit_without_memory(struct device *d, size_t bytes) {
+    size_t free_bytes, total;
+    char there[96] = "";
+    if (device_room(d, &free_bytes, &total))
+        snprintf(there, sizeof there, ", %.1f of %.1f MiB are free", (double)free_bytes / (1 << 20),
+                 (double)total / (1 << 20));
+    status_exit("%s: out of memory: %.1f MiB asked for, %.1f MiB held%s: use a smaller batch or network; "
+                "`tengen train CONFIG --plan` says what takes how much",
+                d->name, (double)bytes / (1 << 20), (double)accounts_held(place_of(d)) / (1 << 20), there);
+}
+
+void *device_alloc(struct device *d, size_t bytes) {
+    if (bytes == 0) bytes = 1;
+    void *data = d->backend->alloc(d, bytes);
+    if (!data) exit_without_memory(d, bytes);
+    struct device_memory *m = MEM_NEW(struct device_memory, 1);
+    *m = (struct device_memory){.data = data, .bytes = bytes, .account = account_current()};
+    account_add(m->account, place_of(d), bytes);
+    pthread_mutex_lock(&lock);
+    m->next = d->memories;
+    d->memories = m;
+    pthread_mutex_unlock(&lock);
+    return data;
+}
+
+struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width) {
+    struct tensor t = tensor_2(NULL, type, rows, width);
+    t.data = device_alloc(d, tensor_bytes(t));
+    return t;
+}
+
+void device_release(struct device *d, void *memory) {
+    if (!memory) return;
+    pthread_mutex_lock(&lock);
+    struct device_memory **at = &d->memories;
+    while (*at && (*at)->data != memory)
+        at = &(*at)->next;
+    struct device_memory *m = *at;
+    if (m) *at = m->next;
+    pthread_mutex_unlock(&lock);
+    ENSURE(m, "device %s did not give out the memory %p that is released", d->name, memory);
+    account_subtract(m->account, place_of(d), m->bytes);
+    d->backend->release(d, m->data, m->bytes);
+    mem_free(m);
+}
+
+void device_memories_close(struct device *d) {
+    if (d->memories)
+        log_warn("device %s is closed while %zu bytes of it are in use", d->name, d->memories->bytes);
+}
