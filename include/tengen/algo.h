@@ -11,6 +11,14 @@
 #include "tengen/report.h"
 #include "tengen/run.h"
 
+/* A key of the config that memory grows with. */
+struct algo_size {
+    const char *key; /* "alphazero.batch" */
+    /* For a key that may be `auto`: the largest useful value up to `most`, from a config that is read. NULL:
+     * the key is a number. */
+    int (*automatic)(const void *self, const struct run *run, int most);
+};
+
 struct algo {
     const char *name, *summary;
     size_t bytes; /* of the algorithm's own struct, zeroed by the caller: `self` */
@@ -37,6 +45,8 @@ struct algo {
     struct net *(*net)(void *self);
     /* Optional: the net that acts, where it is another. */
     struct net *(*acting_net)(void *self);
+    /* What a run that does not fit is told to lower, what helps most first; the last one's key is NULL. */
+    const struct algo_size *sizes;
     const char *test_config; /* INI text of a tiny run of seconds, for the tests that enumerate algorithms */
 };
 
@@ -52,6 +62,7 @@ struct train_request {
     const char *const *overrides; /* "section.key=value" */
     int override_count;
     bool quiet;   /* no progress */
+    bool plan;    /* says what memory the run takes, and ends before it begins */
     bool profile; /* says at the end where the time went */
 };
 

@@ -12,9 +12,10 @@
  *     CONFIG_TABLE(ppo_config, PPO_CONFIG)           -> const struct config_key ppo_config_keys[] (in the .c
  * file)
  *
- * S is the struct's name, passed through. Types: int (int), long (int64_t), float, bool, string and choice
- * (char[CONFIG_TEXT]), schedule (struct schedule). A choice's help begins "a | b | c; ", and its default is
- * one of them; any other value is refused. For a schedule min and max bound its values.
+ * S is the struct's name, passed through. Types: int (int), int_or_auto (int; the word auto is 0, and
+ * somebody puts a number in its place before the value is used), long (int64_t), float, bool, string and
+ * choice (char[CONFIG_TEXT]), schedule (struct schedule). A choice's help begins "a | b | c; ", and its
+ * default is one of them; any other value is refused. For a schedule min and max bound its values.
  *
  * A `struct config` binds sections ("run", "net", "net.policy") to such structs, then reads an INI file
  * (inih) and overrides from the command line ("section.key=value"). An unknown section or key, a bad value or
@@ -49,6 +50,7 @@ void schedule_print(const struct schedule *s, char *text, size_t size);
 
 enum config_type {
     CONFIG_INT,
+    CONFIG_INT_OR_AUTO,
     CONFIG_LONG,
     CONFIG_FLOAT,
     CONFIG_BOOL,
@@ -67,21 +69,23 @@ struct config_key {
 };
 
 /* Member types by list type. */
-#define CONFIG_MEMBER_int(n)      int n;
-#define CONFIG_MEMBER_long(n)     int64_t n;
-#define CONFIG_MEMBER_float(n)    float n;
-#define CONFIG_MEMBER_bool(n)     bool n;
-#define CONFIG_MEMBER_string(n)   char n[CONFIG_TEXT];
-#define CONFIG_MEMBER_choice(n)   char n[CONFIG_TEXT];
-#define CONFIG_MEMBER_schedule(n) struct schedule n;
+#define CONFIG_MEMBER_int(n)         int n;
+#define CONFIG_MEMBER_int_or_auto(n) int n;
+#define CONFIG_MEMBER_long(n)        int64_t n;
+#define CONFIG_MEMBER_float(n)       float n;
+#define CONFIG_MEMBER_bool(n)        bool n;
+#define CONFIG_MEMBER_string(n)      char n[CONFIG_TEXT];
+#define CONFIG_MEMBER_choice(n)      char n[CONFIG_TEXT];
+#define CONFIG_MEMBER_schedule(n)    struct schedule n;
 
-#define CONFIG_TYPE_int      CONFIG_INT
-#define CONFIG_TYPE_long     CONFIG_LONG
-#define CONFIG_TYPE_float    CONFIG_FLOAT
-#define CONFIG_TYPE_bool     CONFIG_BOOL
-#define CONFIG_TYPE_string   CONFIG_STRING
-#define CONFIG_TYPE_choice   CONFIG_CHOICE
-#define CONFIG_TYPE_schedule CONFIG_SCHEDULE
+#define CONFIG_TYPE_int         CONFIG_INT
+#define CONFIG_TYPE_int_or_auto CONFIG_INT_OR_AUTO
+#define CONFIG_TYPE_long        CONFIG_LONG
+#define CONFIG_TYPE_float       CONFIG_FLOAT
+#define CONFIG_TYPE_bool        CONFIG_BOOL
+#define CONFIG_TYPE_string      CONFIG_STRING
+#define CONFIG_TYPE_choice      CONFIG_CHOICE
+#define CONFIG_TYPE_schedule    CONFIG_SCHEDULE
 
 #define CONFIG_FIELD_(S, type, name, default_, min, max, help) CONFIG_MEMBER_##type(name)
 #define CONFIG_KEY_(S, type, name, default_, min, max, help)                                                 \
@@ -119,6 +123,9 @@ enum status config_read_text(struct config *c, const char *name, const char *tex
 
 /* "section.key=value" */
 enum status config_override(struct config *c, const char *assignment) MUST_USE;
+
+/* The value of "section.key", a key of type int, int_or_auto or long. */
+int64_t config_whole(const struct config *c, const char *name);
 
 /* The whole config as INI text that config_read_text takes back, every key written; freed by mem_free. */
 char *config_text(const struct config *c);

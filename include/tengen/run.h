@@ -60,6 +60,8 @@ void run_detail(struct run *run, const char *format, ...) __attribute__((format(
 
 /* Opens what run->config asks for: device, queue, pool, precision. Touches no file. */
 enum status run_open_device(struct run *run) MUST_USE;
+/* The same on a device that counts (device_open_counting). */
+enum status run_open_counting(struct run *run, const struct device *like) MUST_USE;
 /* Makes run->dir, writes config.ini, opens the log and metrics.csv. A new run: the directory must not hold
  * one yet. With `resume`, at run->iteration: rows of later iterations are cut off metrics.csv, leftovers of a
  * crash are removed; later checkpoints that can be read are an error. One process at a time has a run

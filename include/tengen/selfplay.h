@@ -23,7 +23,8 @@
 
 #define SELFPLAY_CONFIG(F, S)                                                                                \
     F(S, int, games, 128, 1, 65536, "games played at once")                                                  \
-    F(S, int, group, 32, 1, 4096, "games of a group: the batch of a network call (a divisor of games)")      \
+    F(S, int_or_auto, group, 32, 1, 4096,                                                                    \
+      "games of a group: the batch of a network call (a divisor of games); auto: a group a thread")          \
     F(S, int, moves, 32, 1, 100000, "length of a round: network calls as for so many moves of every game")   \
     F(S, float, full_probability, 0.25, 0, 1,                                                                \
       "playout-cap randomisation: share of moves searched in full, with noise, and learnt from; 1: all")     \

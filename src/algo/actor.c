@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 
@@ -61,6 +62,7 @@ static enum status open_envs(struct actor *a, uint64_t seed) {
 }
 
 static void open_columns(struct actor *a, int horizon, uint64_t seed) {
+    ACCOUNT("rollout");
     struct device *d = a->queue->device;
     int n = a->env_config.count, group = group_count(a);
     a->actions = device_tensor(d, continuous(a) ? DTYPE_F32 : DTYPE_I32, group, a->spec.components);
@@ -76,6 +78,7 @@ static void open_columns(struct actor *a, int horizon, uint64_t seed) {
 }
 
 static void open_buffers(struct actor *a) {
+    ACCOUNT("batches");
     size_t n = (size_t)a->env_config.count, group = (size_t)group_count(a), f = (size_t)a->shape.features;
     normaliser_init(&a->observations, a->config.normalise_observations ? (int)f : 0);
     normaliser_init(&a->rewards, 1);

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/algo.h"
 #include "tengen/board_input.h"
 #include "tengen/file.h"
@@ -33,7 +34,7 @@
 #include "tengen/sgf.h"
 
 #define ALPHAZERO_CONFIG(F, S)                                                                               \
-    F(S, int, batch, 256, 1, 65536, "positions a learning step")                                             \
+    F(S, int_or_auto, batch, 256, 1, 65536, "positions a learning step; auto: 256, or what fits")            \
     F(S, float, reuse, 4, 0.01, 1000,                                                                        \
       "times a new position is sampled on average: learning steps a new position")                           \
     F(S, int, window, 20000, 1, 100000000, "games in the window at most")                                    \
@@ -94,7 +95,8 @@ struct alphazero {
 
 enum {
     ENCODE_SLICE = 16,
-    LOSS_STEPS = 64, /* learning steps whose losses stay on the device until they are read together */
+    GROUP_MOST = 256, /* games of a group where it may be chosen */
+    LOSS_STEPS = 64,  /* learning steps whose losses stay on the device until they are read together */
 };
 
 static void alphazero_bind(void *self, struct config *c) {
@@ -129,6 +131,7 @@ static enum status alphazero_open_workers(struct alphazero *a, struct run *run) 
 }
 
 static void alphazero_open_batch(struct alphazero *a, struct run *run) {
+    ACCOUNT("batches");
     size_t batch = (size_t)a->config.batch;
     int n = a->config.batch, actions = a->game->actions;
     a->samples = MEM_NEW(struct window_sample, batch);
@@ -588,6 +591,28 @@ static struct net *alphazero_acting_net(void *self) {
     return ((struct alphazero *)self)->actor;
 }
 
+/* The batch is part of how learning goes; memory alone is no reason for more than the default. */
+static int automatic_batch(const void *self, const struct run *run, int most) {
+    (void)self, (void)run;
+    return most < 256 ? most : 256;
+}
+
+/* A group for each thread, if not larger than what a device has use for. */
+static int automatic_group(const void *self, const struct run *run, int most) {
+    const struct alphazero *a = self;
+    const int games = a->selfplay_config.games, each = games / pool_threads(run->pool);
+    int group = most < GROUP_MOST ? most : GROUP_MOST;
+    if (group > each) group = each > 0 ? each : 1;
+    while (games % group)
+        group--;
+    return group;
+}
+
+static const struct algo_size alphazero_sizes[] = {{"alphazero.batch", automatic_batch},
+                                                   {"selfplay.group", automatic_group},
+                                                   {"selfplay.games", NULL},
+                                                   {NULL, NULL}};
+
 const struct algo algo_alphazero = {
     .name = "alphazero",
     .summary = "self-play with tree search teaches one residual network a board game",
@@ -604,6 +629,7 @@ const struct algo algo_alphazero = {
     .count = alphazero_count,
     .net = alphazero_net,
     .acting_net = alphazero_acting_net,
+    .sizes = alphazero_sizes,
     .test_config =
         "[run]\niterations = 6\n[game]\nname = go\nsize = 5\nkomi = 0.5\n"
         "[net]\nblocks = 1\nchannels = 16\nvalue_hidden = 16\n"

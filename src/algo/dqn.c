@@ -22,8 +22,8 @@
 #include <string.h>
 
 #include "algo/episodes.h"
+#include "tengen/account.h"
 #include "tengen/algo.h"
-#include "tengen/log.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
 #include "tengen/phase.h"
@@ -122,10 +122,7 @@ static enum status open_replay(struct dqn *d) {
         d->config.capacity, d->envs.count,        s->h, s->w, s->c, s->frames, s->pixels, d->config.n_step,
         d->config.gamma,    d->config.prioritised};
     enum status status = replay_init(&d->replay, &shape);
-    if (status != STATUS_OK) return status_context(status, "[dqn] capacity");
-    log_info("a replay of %lld steps takes %.1f MB", (long long)d->config.capacity,
-             (double)replay_bytes(&d->replay.shape) / (1 << 20));
-    return STATUS_OK;
+    return status == STATUS_OK ? status : status_context(status, "[dqn] capacity");
 }
 
 static enum status open_nets(struct dqn *d, struct run *run) {
@@ -155,6 +152,7 @@ static struct tensor on_device(struct run *run, enum dtype type, size_t rows, in
 }
 
 static void open_buffers(struct dqn *d, struct run *run) {
+    ACCOUNT("batches");
     size_t n = (size_t)d->envs.count, m = (size_t)d->config.batch, f = (size_t)d->features;
     d->raw = MEM_NEW(float, n *f);
     d->seen = MEM_NEW(float, n *f);
@@ -554,6 +552,8 @@ static struct net *dqn_net(void *self) {
     return ((struct dqn *)self)->net;
 }
 
+static const struct algo_size dqn_sizes[] = {{"dqn.capacity", NULL}, {"dqn.batch", NULL}, {NULL, NULL}};
+
 const struct algo algo_dqn = {
     .name = "dqn",
     .summary = "deep Q-learning with a replay, up to Rainbow",
@@ -569,6 +569,7 @@ const struct algo algo_dqn = {
     .unit = "steps",
     .count = dqn_count,
     .net = dqn_net,
+    .sizes = dqn_sizes,
     .test_config = "[run]\niterations = 6\n[env]\nname = breakout\ncount = 3\n"
                    "[net]\nmodel = minatar_cnn\nhead = q\ndueling = true\natoms = 11\nnoisy = true\n"
                    "[optimiser]\nkind = adam\nrate = 0.0005\n"

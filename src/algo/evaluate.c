@@ -3,8 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "algo/session.h"
+#include "algo/footprint.h"
 #include "tengen/mem.h"
+
+static enum status session_open(struct session *s) {
+    struct footprint f;
+    TRY(run_open_device(&s->run));
+    TRY(footprint_settle(s, &f));
+    return s->algo->open(s->self, &s->run);
+}
 
 enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
                           const char *const *overrides, int override_count) {
@@ -12,8 +19,7 @@ enum status algo_evaluate(const char *run_or_file, int episodes, const struct re
     TRY(run_find_checkpoint(run_or_file, path, sizeof path));
     struct session s = {.run.evaluating = true};
     enum status status = session_configure_from(&s, path, overrides, override_count);
-    if (status == STATUS_OK) status = run_open_device(&s.run);
-    if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
+    if (status == STATUS_OK) status = session_open(&s);
     if (status == STATUS_OK) status = session_restore(&s, path);
     if (status == STATUS_OK) status = s.algo->evaluate(s.self, &s.run, episodes, report);
     session_close(&s);
@@ -68,8 +74,7 @@ enum status algo_export(const char *run_or_file, const char *to, int examples) {
     TRY(run_find_checkpoint(run_or_file, path, sizeof path));
     if (examples == 0) return checkpoint_export(path, to);
     enum status status = session_configure_from(&s, path, plain, 2);
-    if (status == STATUS_OK) status = run_open_device(&s.run);
-    if (status == STATUS_OK) status = s.algo->open(s.self, &s.run);
+    if (status == STATUS_OK) status = session_open(&s);
     if (status == STATUS_OK) status = session_restore(&s, path);
     if (status == STATUS_OK) {
         status = checkpoint_export_begin(path, to, &w);

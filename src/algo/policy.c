@@ -74,6 +74,8 @@ void policy_close(void *self) {
     *p = (struct policy){0};
 }
 
+const struct algo_size policy_sizes[] = {{"env.count", NULL}, {NULL, NULL}};
+
 double policy_count(const void *self) {
     return (double)((const struct policy *)self)->actor.steps;
 }

@@ -35,5 +35,6 @@ enum status policy_evaluate(void *self, struct run *run, int episodes, const str
 void policy_close(void *self);
 double policy_count(const void *self);
 struct net *policy_net(void *self);
+extern const struct algo_size policy_sizes[]; /* the environments, with which minibatches grow */
 
 #endif

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tengen/account.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
 
@@ -21,6 +22,7 @@ enum status policy_learner_open(struct policy_learner *l, const struct actor *ac
     TRY(optimiser_create(actor->net, run->queue, &l->config, &l->optimiser));
     l->steps = actor->units ? rows / actor->shape.count : 1;
     plan_set_steps(l->plan, l->steps);
+    ACCOUNT("batches");
     rollout_batch_init(&l->batch, &actor->shape, m);
     l->actions = device_tensor(run->device, continuous ? DTYPE_F32 : DTYPE_I32, m, actor->spec.components);
     if (actor->shape.choices) l->masks = device_tensor(run->device, DTYPE_U8, m, actor->shape.choices);

@@ -166,6 +166,7 @@ const struct algo algo_ppo = {
     .unit = "steps",
     .count = policy_count,
     .net = policy_net,
+    .sizes = policy_sizes,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"
                    "[optimiser]\nkind = adam\nrate = 0.0025\nepsilon = 1e-5\nclip = 0.5\n"

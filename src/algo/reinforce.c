@@ -15,7 +15,8 @@
 
 #define REINFORCE_CONFIG(F, S)                                                                               \
     F(S, int, horizon, 500, 1, 65536, "an episode is truncated after so many steps")                         \
-    F(S, int, batch, 1024, 1, 65536, "samples that go through the network at a time")                        \
+    F(S, int_or_auto, batch, 1024, 1, 65536,                                                                 \
+      "samples that go through the network at a time; auto: all of an iteration, or what fits")              \
     F(S, float, gamma, 0.99, 0, 1, "discount a step")                                                        \
     F(S, bool, baseline, true, 0, 0, "a critic foresees returns; without one use net.head = policy")         \
     F(S, float, value_weight, 0.5, 0, 100, "of the critic's loss beside the policy's")                       \
@@ -109,6 +110,16 @@ static enum status reinforce_iterate(void *self, struct run *run) {
     return STATUS_OK;
 }
 
+static int automatic_batch(const void *self, const struct run *run, int most) {
+    (void)run;
+    const struct reinforce *p = self;
+    int samples = p->config.horizon * p->policy.actor.env_config.count, cap = most < 65536 ? most : 65536;
+    return samples < cap ? samples : cap;
+}
+
+static const struct algo_size reinforce_sizes[] = {
+    {"reinforce.batch", automatic_batch}, {"env.count", NULL}, {NULL, NULL}};
+
 const struct algo algo_reinforce = {
     .name = "reinforce",
     .summary = "policy gradient of whole episodes, with or without a baseline",
@@ -124,6 +135,7 @@ const struct algo algo_reinforce = {
     .unit = "steps",
     .count = policy_count,
     .net = policy_net,
+    .sizes = reinforce_sizes,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 1\nchannels = 16\nhead = policy\n"
                    "[reinforce]\nbaseline = false\nbatch = 100\n"

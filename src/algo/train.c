@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "algo/session.h"
+#include "algo/footprint.h"
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
@@ -166,6 +166,7 @@ static enum status save(struct session *s) {
 /* What `tengen train` is doing, beside the session. */
 struct training {
     struct session session;
+    struct footprint footprint;
     bool resumed;  /* goes on in the directory of its checkpoint */
     int64_t saved; /* iteration of the newest checkpoint */
 };
@@ -199,8 +200,7 @@ static enum status init_weights(struct session *s, const char *path) {
     return status == STATUS_OK ? status : status_context(status, "--init");
 }
 
-/* Nothing is written before everything has been built. */
-static enum status open_new(struct training *t, const struct train_request *q) {
+static enum status configure_new(struct training *t, const struct train_request *q) {
     struct session *s = &t->session;
     char *text, dir[512];
     TRY(config_file_text(q->config_path, &text));
@@ -208,11 +208,7 @@ static enum status open_new(struct training *t, const struct train_request *q) {
     mem_free(text);
     TRY(status);
     default_dir(q->config_path, dir, sizeof dir);
-    TRY(set_dir(s, s->run.config.dir[0] ? s->run.config.dir : dir));
-    TRY(run_check_new(s->run.dir));
-    TRY(run_open_device(&s->run));
-    TRY(s->algo->open(s->self, &s->run));
-    return q->init ? init_weights(s, q->init) : STATUS_OK;
+    return set_dir(s, s->run.config.dir[0] ? s->run.config.dir : dir);
 }
 
 /* The run that a checkpoint belongs to, from where it lies now: RUN/checkpoints/NUMBER.h5. False if it lies
@@ -240,11 +236,13 @@ static enum status check_resumable(const char *path) {
         path, path);
 }
 
-/* Another run.dir makes a branch: a new run that begins with the state of the checkpoint. */
-static enum status open_resumed(struct training *t, const struct train_request *q) {
+/* Another run.dir makes a branch: a new run that begins with the state of the checkpoint, whose path is
+ * found. */
+static enum status configure_resumed(struct training *t, const struct train_request *q, char *path,
+                                     size_t size) {
     struct session *s = &t->session;
-    char path[1024], origin[512] = "";
-    TRY(run_find_checkpoint(q->resume, path, sizeof path));
+    char origin[512] = "";
+    TRY(run_find_checkpoint(q->resume, path, size));
     TRY(check_resumable(path));
     TRY(session_configure_from(s, path, q->overrides, q->override_count));
     const char *dir = override_of(q->overrides, q->override_count, "run.dir=");
@@ -254,11 +252,25 @@ static enum status open_resumed(struct training *t, const struct train_request *
                            "%s: lies in no run's folder; say where to go on with run.dir=FOLDER", path);
     TRY(set_dir(s, dir ? dir : origin));
     t->resumed = within && strcmp(s->run.dir, origin) == 0;
-    if (!t->resumed) TRY(run_check_new(s->run.dir));
+    return STATUS_OK;
+}
+
+/* Nothing is written before everything has been built, and nothing built before it is known to fit. */
+static enum status open_training(struct training *t, const struct train_request *q) {
+    struct session *s = &t->session;
+    char path[1024];
+    TRY(q->resume ? configure_resumed(t, q, path, sizeof path) : configure_new(t, q));
+    if (!t->resumed && !q->plan) TRY(run_check_new(s->run.dir));
     TRY(run_open_device(&s->run));
+    enum status fits = footprint_settle(s, &t->footprint);
+    if (q->plan && (fits == STATUS_OK || fits == STATUS_MEMORY))
+        footprint_report(&t->footprint, &(struct report){.json = false});
+    TRY(fits);
+    if (q->plan) return STATUS_OK;
     TRY(s->algo->open(s->self, &s->run));
-    TRY(session_restore(s, path));
-    t->saved = t->resumed ? s->run.iteration : -1;
+    if (q->init) TRY(init_weights(s, q->init));
+    if (q->resume) TRY(session_restore(s, path));
+    if (t->resumed) t->saved = s->run.iteration;
     return STATUS_OK;
 }
 
@@ -364,9 +376,18 @@ static enum status report_end(const struct session *s) {
     return STATUS_OK;
 }
 
+static void log_footprint(const struct footprint *f) {
+    char text[512];
+    footprint_text(f, text, sizeof text);
+    log_info("  memory: %s", text);
+    for (int i = 0; i < f->auto_count; i++)
+        log_info("  %s = auto: %d", f->autos[i].key, f->autos[i].value);
+}
+
 static enum status train(struct training *t, const struct train_request *q) {
     struct session *s = &t->session;
-    TRY(q->resume ? open_resumed(t, q) : open_new(t, q));
+    TRY(open_training(t, q));
+    if (q->plan) return STATUS_OK;
     if (t->resumed && s->run.iteration >= s->run.config.iterations) {
         log_info(
             "%s is complete: %lld of %lld iterations; to go on: tengen train --resume %s run.iterations=MORE",
@@ -383,6 +404,7 @@ static enum status train(struct training *t, const struct train_request *q) {
     log_info("%s %s in %s from iteration %lld, on %s, %d threads", q->resume ? "resuming" : "training",
              s->algo->name, s->run.dir, (long long)s->run.iteration, s->run.device->name,
              pool_threads(s->run.pool));
+    log_footprint(&t->footprint);
     if (s->run.device->why_not_gpu[0]) log_info("  without a GPU: %s", s->run.device->why_not_gpu);
     for (int i = 0; i < q->override_count; i++)
         log_info("  %s", q->overrides[i]);

@@ -207,14 +207,17 @@ enum status config_override(struct config *c, const char *assignment) {
     return assign(c, where, section, key, equals + 1, &s, &i);
 }
 
-int config_int(const struct config *c, const char *name) {
+int64_t config_whole(const struct config *c, const char *name) {
     char section[NAME_SIZE] = "", key[NAME_SIZE] = "";
     split_name(name, strlen(name), section, key);
     const struct section *s = find_section(c, section);
     int i = s ? find_key(s, key) : -1;
-    ENSURE(i >= 0 && (s->keys[i].type == CONFIG_INT || s->keys[i].type == CONFIG_INT_OR_AUTO),
-           "%s is no key of type int", name);
-    return *(const int *)((const char *)s->values + s->keys[i].offset);
+    ENSURE(i >= 0, "there is no key %s", name);
+    const void *member = (const char *)s->values + s->keys[i].offset;
+    enum config_type type = s->keys[i].type;
+    ENSURE(type == CONFIG_INT || type == CONFIG_INT_OR_AUTO || type == CONFIG_LONG, "%s is no whole number",
+           name);
+    return type == CONFIG_LONG ? *(const int64_t *)member : *(const int *)member;
 }
 
 int config_line(const struct config *c, const char *section, const char *key) {

@@ -25,7 +25,8 @@ void config_print_double(double value, char *text, size_t size) {
 }
 
 const char *config_type_name(enum config_type type) {
-    static const char *const names[] = {"int", "long", "float", "bool", "string", "choice", "schedule"};
+    static const char *const names[] = {"int",  "int|auto", "long",   "float",
+                                        "bool", "string",   "choice", "schedule"};
     return names[type];
 }
 
@@ -43,8 +44,8 @@ const char *config_sentence(const struct config_key *key) {
 }
 
 static bool is_ranged(const struct config_key *key) {
-    bool number = key->type == CONFIG_INT || key->type == CONFIG_LONG || key->type == CONFIG_FLOAT ||
-                  key->type == CONFIG_SCHEDULE;
+    bool number = key->type == CONFIG_INT || key->type == CONFIG_INT_OR_AUTO || key->type == CONFIG_LONG ||
+                  key->type == CONFIG_FLOAT || key->type == CONFIG_SCHEDULE;
     return number && !(key->min == 0 && key->max == 0);
 }
 
@@ -91,7 +92,13 @@ static bool parse_whole(const char *text, int64_t *value) {
 
 static bool set_whole(const struct config_key *key, void *member, const char *text, char *why, size_t size) {
     int64_t value;
-    if (!parse_whole(text, &value)) return refuse(why, size, "not a whole number");
+    const bool may_be_auto = key->type == CONFIG_INT_OR_AUTO;
+    if (may_be_auto && strcmp(text, "auto") == 0) {
+        *(int *)member = 0;
+        return true;
+    }
+    if (!parse_whole(text, &value))
+        return refuse(why, size, "not a whole number%s", may_be_auto ? ", nor `auto`" : "");
     if (!in_range(key, (double)value, why, size)) return false;
     if (key->type == CONFIG_LONG) {
         *(int64_t *)member = value;
@@ -191,6 +198,7 @@ bool config_value_set(const struct config_key *key, void *values, const char *te
     void *member = (char *)values + key->offset;
     switch (key->type) {
     case CONFIG_INT:
+    case CONFIG_INT_OR_AUTO:
     case CONFIG_LONG:
         return set_whole(key, member, value, why, size);
     case CONFIG_FLOAT:
@@ -213,7 +221,8 @@ void config_value_default(const struct config_key *key, void *values) {
     snprintf(text, sizeof text, "%s", key->default_text);
     size_t length = strlen(text);
     const char *suffixes = "";
-    if (key->type == CONFIG_INT || key->type == CONFIG_LONG) suffixes = "lLuU";
+    if (key->type == CONFIG_INT || key->type == CONFIG_INT_OR_AUTO || key->type == CONFIG_LONG)
+        suffixes = "lLuU";
     if (key->type == CONFIG_FLOAT || (key->type == CONFIG_SCHEDULE && text[0] != '"')) suffixes = "fF";
     while (length && strchr(suffixes, text[length - 1]))
         text[--length] = 0;
@@ -226,6 +235,12 @@ void config_value_print(const struct config_key *key, const void *values, char t
     switch (key->type) {
     case CONFIG_INT:
         snprintf(text, CONFIG_VALUE_TEXT, "%d", *(const int *)member);
+        break;
+    case CONFIG_INT_OR_AUTO:
+        if (*(const int *)member)
+            snprintf(text, CONFIG_VALUE_TEXT, "%d", *(const int *)member);
+        else
+            snprintf(text, CONFIG_VALUE_TEXT, "auto");
         break;
     case CONFIG_LONG:
         snprintf(text, CONFIG_VALUE_TEXT, "%" PRId64, *(const int64_t *)member);

@@ -16,6 +16,7 @@ static enum status train_run(int argc, char **argv) {
     q.resume = option_text(&o, "resume", NULL);
     q.init = option_text(&o, "init", NULL);
     q.quiet = option_flag(&o, "quiet");
+    q.plan = option_flag(&o, "plan");
     q.profile = option_flag(&o, "profile");
     TRY(option_done(&o));
     while ((word = option_word(&o))) {
@@ -70,7 +71,8 @@ const struct command command_train = {
     .name = "train",
     .summary = "train by a config file, or go on with a run",
     .usage = "tengen train CONFIG [section.key=value ...] [--init WEIGHTS] [--quiet] [--profile]\n"
-             "       tengen train --resume RUN [section.key=value ...] [--quiet] [--profile]",
+             "       tengen train --resume RUN [section.key=value ...] [--quiet] [--profile]\n"
+             "       tengen train CONFIG --plan",
     .help =
         "Trains what CONFIG says and keeps everything in run.dir (default: runs/NAME of the config file):\n"
         "config.ini as run, metrics.csv, log.txt, checkpoints/, games/. Ctrl-C saves first, and\n"
@@ -78,6 +80,7 @@ const struct command command_train = {
         "  --resume RUN    go on from the newest checkpoint of a run directory, or from a checkpoint file\n"
         "  --init WEIGHTS  start from the weights of an exported file or checkpoint\n"
         "  --quiet         no progress\n"
+        "  --plan          what memory the run takes, by its parts, and whether it fits; nothing is begun\n"
         "  --profile       at the end, where the time went: phases on the host, copies, operations by "
         "name\n\n"
         "  tengen train configs/alphazero_go7.ini run.seed=2 run.dir=runs/second\n"

@@ -31,13 +31,22 @@ void run_detail(struct run *run, const char *format, ...) {
     va_end(arguments);
 }
 
-enum status run_open_device(struct run *run) {
-    run->started = clock_now();
+static enum status open_queue(struct run *run) {
     TRY(precision_parse(run->config.precision, &run->precision));
-    TRY(device_open(run->config.device, run->config.threads, &run->device));
     TRY(queue_open(run->device, 0, &run->queue));
     run->pool = pool_create(run->config.threads);
     return STATUS_OK;
+}
+
+enum status run_open_device(struct run *run) {
+    run->started = clock_now();
+    TRY(device_open(run->config.device, run->config.threads, &run->device));
+    return open_queue(run);
+}
+
+enum status run_open_counting(struct run *run, const struct device *like) {
+    TRY(device_open_counting(like, &run->device));
+    return open_queue(run);
 }
 
 enum status run_check_new(const char *dir) {
