@@ -93,7 +93,8 @@ static enum status cuda_device_open(struct device *d) {
         return status_fail(
             STATUS_DEVICE,
             "%s has compute capability %d.%d, and this build holds code for %s (%s): configure "
-            "with -DTENGEN_CUDA_ARCHITECTURES=%d%d",
+            "with -DTENGEN_CUDA_ARCHITECTURES=%d%d (an older toolkit where nvcc refuses that), or use device "
+            "cpu",
             properties.name, properties.major, properties.minor, CUDA_BUILT_FOR, cudaGetErrorName(error),
             properties.major, properties.minor);
     struct cuda_device *state = MEM_NEW(struct cuda_device, 1);

@@ -45,6 +45,19 @@ static void cuda_path_beside_program(char *path, size_t size) {
     snprintf(path, size, "%s/%s", program, CUDA_LIBRARY);
 }
 
+/* What to install, by the name of the file that the loader misses. */
+static const char *cuda_remedy(const char *error) {
+    static const char *const remedies[][2] = {
+        {"libcudnn",
+         "install cuDNN 9 for the CUDA it was built with, and name its folder in LD_LIBRARY_PATH"},
+        {"libcublas", "install cuBLAS of the CUDA toolkit, and name its folder in LD_LIBRARY_PATH"},
+        {"libnccl", "install NCCL 2, and name its folder in LD_LIBRARY_PATH"},
+    };
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (strstr(error, remedies[i][0])) return remedies[i][1];
+    return "install the CUDA libraries it was built with, or rebuild";
+}
+
 static void cuda_load(void) {
     cuda_path_beside_program(cuda.path, sizeof cuda.path);
     bool beside = cuda.path[0] && access(cuda.path, F_OK) == 0;
@@ -52,11 +65,10 @@ static void cuda_load(void) {
     void *library = dlopen(cuda.path, RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         const char *error = dlerror();
+        if (!error) error = "unknown error";
         if (beside)
-            snprintf(
-                cuda.why, sizeof cuda.why,
-                "%s could not be opened (%.300s): install the CUDA libraries it was built with, or rebuild",
-                cuda.path, error ? error : "unknown error");
+            snprintf(cuda.why, sizeof cuda.why, "%s could not be opened (%.300s): %s", CUDA_LIBRARY, error,
+                     cuda_remedy(error));
         else
             snprintf(
                 cuda.why, sizeof cuda.why,
@@ -123,7 +135,7 @@ static enum status open_auto(int threads, struct device **out) {
         snprintf(why, sizeof why, "%s", cuda.why);
     } else if (backend->device_count(why, sizeof why) > 0) {
         if (open_backend(backend, 0, threads, out) == STATUS_OK) return STATUS_OK;
-        log_warn("device auto: the GPU failed (%s); using the CPU", status_text());
+        snprintf(why, sizeof why, "%s", status_text());
     }
     TRY(open_backend(&cpu_backend, 0, threads, out));
     snprintf((*out)->why_not_gpu, sizeof(*out)->why_not_gpu, "%s", why);
