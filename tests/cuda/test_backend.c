@@ -79,6 +79,8 @@ UNUSED(cudaError_t, cudaStreamDestroy, (cudaStream_t stream))
 UNUSED(cudaError_t, cudaMemcpyAsync,
        (void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream))
 UNUSED(cudaError_t, staging_open, (struct staging * s))
+UNUSED(cudaError_t, staging_download,
+       (struct staging * s, cudaStream_t stream, void *to, const void *from, size_t bytes))
 UNUSED(cudaError_t, staging_upload,
        (struct staging * s, cudaStream_t stream, void *to, const void *from, size_t bytes))
 UNUSED(cudnnStatus_t, cudnnCreate, (cudnnHandle_t * handle))
