@@ -17,7 +17,7 @@ python3 -m venv "$folder/sb3"
 
 python3 -m venv "$folder/cleanrl"
 pip=("$folder/cleanrl/bin/pip" install)
-"${pip[@]}" torch "numpy<2" "pandas<2.3" gymnasium==0.29.1 gym==0.23.1 pygame tensorboard ale-py==0.10.2 "opencv-python-headless<4.12"
+"${pip[@]}" torch "numpy<2" "pandas<2.3" matplotlib gymnasium==0.29.1 gym==0.23.1 pygame tensorboard ale-py==0.10.2 "opencv-python-headless<4.12"
 "${pip[@]}" --no-deps stable-baselines3==2.9.2
 "${pip[@]}" --no-deps --ignore-requires-python cleanrl==1.2.0
 "${pip[@]}" --no-deps --upgrade --target "$folder/cleanrl/gym" stable-baselines3==1.8.0 ale-py==0.8.1
