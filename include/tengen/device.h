@@ -52,6 +52,8 @@ struct queue {
     bool tf32;                     /* F32 products may round their factors to 10 bits (TF32); plans say so */
     const char *label;             /* "acting", say: what profiles call it; NULL: by the phase that uses it */
     struct queue_profile *profile; /* NULL: none is made (profile.h) */
+    enum status fault;             /* what queue_settle() found and nobody has heard of yet ... */
+    char fault_text[512];          /* ... in words */
 };
 
 /* What a back end provides; devices and queues go through it. */
@@ -121,6 +123,8 @@ void queue_close(struct queue *q);
 void queue_upload(struct queue *q, struct tensor to, const void *host);
 void queue_download(struct queue *q, void *host, struct tensor from); /* waits */
 enum status queue_wait(struct queue *q) MUST_USE;
+/* Waits where no status can be returned: false is a fault, which the next queue_wait() reports. */
+bool queue_settle(struct queue *q) MUST_USE;
 
 /* Marks in the queue's order, and the seconds from each to the next: see struct backend. */
 void queue_mark(struct queue *q);

@@ -98,7 +98,7 @@ enum status net_require_output(const struct net *net, const char *name) MUST_USE
 enum status net_commit(struct net *net, struct device *device) MUST_USE;
 /* He-normal by fan-in times gain, biases 0, batch norm 1 and 0; the stream of segment i is (seed, RNG_INIT,
  * i). */
-void net_initialise(struct net *net, uint64_t seed);
+enum status net_initialise(struct net *net, uint64_t seed) MUST_USE;
 
 const char *net_name(const struct net *net);
 /* Nodes in the order in which a forward pass runs; a name for each, "block1.conv1", or by what it reads where
@@ -116,13 +116,13 @@ struct tensor net_state(struct net *net);                      /* running statis
 /* One segment to or from host memory. On a GPU these, net_copy and net_initialise use a queue of the net's
  * own: callers wait for theirs (queue_wait) first. */
 void net_read(struct net *net, int segment, float *host);
-void net_write(struct net *net, int segment, const float *host);
+enum status net_write(struct net *net, int segment, const float *host) MUST_USE;
 /* Says that weights or state changed (optimiser steps, net_write and training forward passes say so
  * themselves). */
 void net_touch(struct net *net);
 /* New noise for all noisy layers, the same for every sample until the next call; rng NULL: none, the layers
  * are their means. As net_write, callers wait for their queues first. */
-void net_noise(struct net *net, struct rng *rng);
+enum status net_noise(struct net *net, struct rng *rng) MUST_USE;
 void net_zero_gradients(struct net *net, struct queue *q);
 /* Copies weights and state of `from` to the segments of equal name and shape: target networks, fine-tuning.
  */

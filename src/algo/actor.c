@@ -100,7 +100,7 @@ enum status actor_open(struct actor *a, struct run *run, int horizon, float gamm
     if (critic) TRY(net_require_output(a->net, "value"));
     a->critic = critic;
     a->units = a->shape.units = (int)net_input_count(a->net, "state");
-    net_initialise(a->net, seed);
+    TRY(net_initialise(a->net, seed));
     TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan));
     open_buffers(a);
     open_columns(a, horizon, seed);

@@ -157,7 +157,7 @@ static enum status alphazero_open(void *self, struct run *run) {
                            a->config.window_start, a->config.window);
     TRY(game_create(&a->game_config, &a->game));
     TRY(model_create(&a->net_config, net_shape(a->game), run->device, &a->net));
-    net_initialise(a->net, (uint64_t)run->config.seed);
+    TRY(net_initialise(a->net, (uint64_t)run->config.seed));
     TRY(model_create(&a->net_config, net_shape(a->game), run->device, &a->actor));
     TRY(net_copy(a->actor, a->net));
     TRY(alphazero_open_workers(a, run));
@@ -535,10 +535,11 @@ static enum status alphazero_evaluate(void *self, struct run *run, int episodes,
 
     struct net *untrained;
     TRY(model_create(&a->net_config, net_shape(a->game), run->device, &untrained));
-    net_initialise(untrained, (uint64_t)run->config.seed);
     int simulations = a->config.eval_simulations;
-    enum status s = match_nets(a, run, a->net, untrained, simulations, simulations, games,
-                               (uint64_t)run->config.seed, true, &result);
+    enum status s = net_initialise(untrained, (uint64_t)run->config.seed);
+    if (s == STATUS_OK)
+        s = match_nets(a, run, a->net, untrained, simulations, simulations, games, (uint64_t)run->config.seed,
+                       true, &result);
     net_free(untrained);
     TRY(s);
     report_value(report, result.score, "score", "eval.search_vs_untrained.score");

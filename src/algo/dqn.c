@@ -132,7 +132,7 @@ static enum status open_nets(struct dqn *d, struct run *run) {
     TRY(model_create(&d->net_config, shape, run->device, &d->net));
     TRY(net_require_output(d->net, "q"));
     TRY(model_create(&d->net_config, shape, run->device, &d->target));
-    net_initialise(d->net, (uint64_t)run->config.seed);
+    TRY(net_initialise(d->net, (uint64_t)run->config.seed));
     TRY(net_copy(d->target, d->net));
     TRY(plan_create(d->net, run->queue, PLAN_INFER, run->precision, d->envs.count, &d->acting));
     TRY(plan_create(d->net, run->queue, PLAN_TRAIN, run->precision, m, &d->plan));
@@ -192,10 +192,10 @@ static enum status dqn_open(void *self, struct run *run) {
 /* ---- 1. acting -------------------------------------------------------------------------------------------
  */
 
-static void draw_noise(struct dqn *d, struct net *net, struct queue *q) {
-    if (!d->net_config.noisy) return;
-    ENSURE(queue_wait(q) == STATUS_OK, "%s", status_text());
-    net_noise(net, &d->noise_rng);
+static enum status draw_noise(struct dqn *d, struct net *net, struct queue *q) {
+    if (!d->net_config.noisy) return STATUS_OK;
+    TRY(queue_wait(q));
+    return net_noise(net, &d->noise_rng);
 }
 
 /* What the network says of n observations as the environments show them, into d->values: [n, A], or [n, A K]
@@ -246,7 +246,7 @@ static enum status act(struct dqn *d, struct queue *q, float epsilon) {
     for (int i = 0; i < e->count; i++)
         d->begins[i] = e->lengths[i] == 0;
     replay_observe(&d->replay, d->raw, d->begins);
-    draw_noise(d, d->net, q);
+    TRY(draw_noise(d, d->net, q));
     judge(d, q, d->acting, d->raw, e->count);
     for (int i = 0; i < e->count; i++)
         d->taken[i] = choose(d, i, epsilon, &d->action_rng);
@@ -324,8 +324,8 @@ static enum status update(struct dqn *d, struct run *run, int u) {
     struct tensor stats = tensor_2((float *)d->stats_d.data + row, DTYPE_F32, m, STATS);
     sample(d, run);
     upload(d, q);
-    draw_noise(d, d->net, q);
-    draw_noise(d, d->target, q);
+    TRY(draw_noise(d, d->net, q));
+    TRY(draw_noise(d, d->target, q));
     target(d, q);
     loss(d, q, stats);
     optimiser_step(d->optimiser, (double)run->iteration);
@@ -500,7 +500,7 @@ static enum status dqn_evaluate(void *self, struct run *run, int episodes, const
     size_t n = (size_t)lanes, values = (size_t)(d->actions * d->net_config.atoms);
     d->seen = mem_resize(d->seen, 0, n * (size_t)d->features, sizeof *d->seen);
     d->values = mem_resize(d->values, 0, n * values, sizeof *d->values);
-    net_noise(d->net, NULL);
+    TRY(net_noise(d->net, NULL));
     TRY(plan_create(d->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
     enum status status =
         episodes_evaluate(&d->env_config, run, (struct episode_player){&player, play}, episodes, report);

@@ -101,6 +101,7 @@ enum status episodes_evaluate(const struct env_config *env, struct run *run, str
         s = play_open(&p, env, run, first, episodes - first < lanes ? episodes - first : lanes);
         spec = p.envs.spec;
         if (s == STATUS_OK) s = play_round(&p, player);
+        if (s == STATUS_OK) s = queue_wait(run->queue); /* actions after a fault are no network's */
         play_close(&p);
     }
     if (s == STATUS_OK) report_episodes(report, &spec, returns, lengths, episodes);

@@ -45,7 +45,7 @@ static enum status put_examples(struct session *s, struct checkpoint_writer *w, 
         return status_fail(STATUS_USAGE, "algorithm %s has no network to give examples of", s->algo->name);
     struct queue *q = s->run.queue;
     struct plan *plan;
-    net_noise(net, NULL);
+    TRY(net_noise(net, NULL));
     TRY(plan_create(net, q, PLAN_INFER, PRECISION_F32, count, &plan));
     static const char *const inputs[] = {"observation", "state", "starts"};
     struct rng rng = rng_make(1, RNG_TEST, 0);
@@ -63,7 +63,7 @@ static enum status put_examples(struct session *s, struct checkpoint_writer *w, 
     for (int i = 0; i < net_outputs(net); i++)
         put_example(w, q, net_output_name(net, i), plan_output(plan, net_output_name(net, i)));
     plan_free(plan);
-    return STATUS_OK;
+    return queue_wait(q);
 }
 
 enum status algo_export(const char *run_or_file, const char *to, int examples) {

@@ -139,7 +139,7 @@ static enum status measure_network(struct net_bench *b, const struct preset *pre
         shape.h = shape.w = (int)size;
     }
     TRY(model_create(&config, shape, b->queue->device, &b->net));
-    net_initialise(b->net, 1);
+    TRY(net_initialise(b->net, 1));
     snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name,
              config.blocks, config.channels, shape.h);
     report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, b->queue->device->name,

@@ -126,10 +126,8 @@ static enum status bench_selfplay_run(const struct report *report, int argc, cha
     TRY(device_open(device_name, 0, &device));
     enum status s = model_create(
         &config, (struct model_shape){g->height, g->width, g->planes, g->actions, false}, device, &net);
-    if (s == STATUS_OK) {
-        net_initialise(net, 1);
-        s = with_network(report, &b, device, g, net);
-    }
+    if (s == STATUS_OK) s = net_initialise(net, 1);
+    if (s == STATUS_OK) s = with_network(report, &b, device, g, net);
     net_free(net);
     device_close(device);
     game_free(g);

@@ -68,8 +68,7 @@ static enum status open_side(struct side *s, const struct check_command *c, cons
     const struct model *m = model_find(c->what);
     if (m) {
         TRY(model_create(&m->bench_config, m->bench_shape, s->device, &s->net));
-        net_initialise(s->net, 1);
-        return STATUS_OK;
+        return net_initialise(s->net, 1);
     }
     char path[1024];
     TRY(run_find_checkpoint(c->what, path, sizeof path));

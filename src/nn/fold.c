@@ -77,9 +77,10 @@ void fold_refresh(struct net *net, struct queue *q) {
     if (f->weights_seen != net->weights_version || f->state_seen != net->state_version) {
         fold_all(net, q);
         /* Other plans' queues may read the folded weights as soon as the lock is open. */
-        ENSURE(queue_wait(q) == STATUS_OK, "net %s: %s", net->name, status_text());
-        f->weights_seen = net->weights_version;
-        f->state_seen = net->state_version;
+        if (queue_settle(q)) {
+            f->weights_seen = net->weights_version;
+            f->state_seen = net->state_version;
+        }
         f->version = version_new();
     }
     pthread_mutex_unlock(&f->lock);

@@ -119,7 +119,8 @@ struct tensor node_tensor(const struct node *n, void *data, enum dtype type, int
 void fold_init(struct net *net);   /* at commit: sizes */
 void fold_create(struct net *net); /* at the first inference plan: memory */
 void fold_free(struct net *net);
-/* Brings the folded weights up to date; any plan may call it at any time. */
+/* Brings the folded weights up to date; any plan may call it at any time. A fault is kept in its queue, and
+ * the next call tries again. */
 void fold_refresh(struct net *net, struct queue *q);
 struct tensor fold_weights(struct net *net, int layer);
 struct tensor fold_bias(struct net *net, int layer);

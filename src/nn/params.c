@@ -122,8 +122,8 @@ static void fill_orthogonal(float *w, int outputs, int inputs, float gain, struc
     mem_free(v);
 }
 
-void net_initialise(struct net *net, uint64_t seed) {
-    if (device_counts(net->device)) return; /* there is nothing to hold them */
+enum status net_initialise(struct net *net, uint64_t seed) {
+    if (device_counts(net->device)) return STATUS_OK; /* there is nothing to hold them */
     for (int i = 0; i < net->segment_count; i++) {
         const struct segment *s = &net->segments[i];
         float *w = MEM_NEW(float, s->count);
@@ -138,9 +138,11 @@ void net_initialise(struct net *net, uint64_t seed) {
             for (size_t k = 0; k < s->count; k++)
                 w[k] = deviation * rng_normal(&r);
         }
-        net_write(net, i, w);
+        enum status status = net_write(net, i, w);
         mem_free(w);
+        TRY(status);
     }
+    return STATUS_OK;
 }
 
 /* ---- access ---------------------------------------------------------------------------------------------
@@ -200,18 +202,19 @@ void net_read(struct net *net, int segment, float *host) {
     queue_download(net->queue, host, segment_weights(net, segment));
 }
 
-static void net_wait(struct net *net) {
-    ENSURE(queue_wait(net->queue) == STATUS_OK, "net %s: %s", net->name, status_text());
+static enum status net_wait(struct net *net) {
+    enum status status = queue_wait(net->queue);
+    return status == STATUS_OK ? status : status_context(status, "net %s", net->name);
 }
 
-void net_write(struct net *net, int segment, const float *host) {
+enum status net_write(struct net *net, int segment, const float *host) {
     queue_upload(net->queue, segment_weights(net, segment), host);
-    net_wait(net);
     net_touch(net);
+    return net_wait(net);
 }
 
 /* f(x) = sign(x) sqrt(|x|) of normal numbers (Fortunato et al. 2018, eq. 10 and 11), or zeros. */
-static void noise_draw(struct net *net, int segment, struct rng *rng) {
+static enum status noise_draw(struct net *net, int segment, struct rng *rng) {
     struct tensor t = segment_weights(net, segment);
     size_t count = tensor_count(t);
     float *noise = MEM_NEW(float, count);
@@ -220,20 +223,22 @@ static void noise_draw(struct net *net, int segment, struct rng *rng) {
         noise[i] = copysignf(sqrtf(fabsf(x)), x);
     }
     queue_upload(net->queue, t, noise);
-    net_wait(net);
+    enum status status = net_wait(net);
     mem_free(noise);
+    return status;
 }
 
-void net_noise(struct net *net, struct rng *rng) {
+enum status net_noise(struct net *net, struct rng *rng) {
     bool noisy = false;
     for (int i = 0; i < net->node_count; i++) {
         const struct node *n = &net->nodes[i];
         if (!node_is_noisy(n)) continue;
-        noise_draw(net, n->noise_in, rng);
-        noise_draw(net, n->noise_out, rng);
+        TRY(noise_draw(net, n->noise_in, rng));
+        TRY(noise_draw(net, n->noise_out, rng));
         noisy = true;
     }
     if (noisy) net->state_version = version_new(); /* the weights stay packed */
+    return STATUS_OK;
 }
 
 void net_touch(struct net *net) {
@@ -264,18 +269,19 @@ static bool net_alike(const struct net *a, const struct net *b) {
     return a->weight_count == b->weight_count && a->state_count == b->state_count;
 }
 
-static int copy_segments(struct net *to, struct net *from) {
-    int copied = 0;
-    for (int i = 0; i < to->segment_count; i++) {
+static enum status copy_segments(struct net *to, struct net *from, int *copied) {
+    enum status status = STATUS_OK;
+    *copied = 0;
+    for (int i = 0; i < to->segment_count && status == STATUS_OK; i++) {
         int k = net_find_segment(from, to->segments[i].name);
         if (k == NONE || !segment_alike(&to->segments[i], &from->segments[k])) continue;
         float *host = MEM_NEW(float, to->segments[i].count);
         net_read(from, k, host);
-        net_write(to, i, host);
+        status = net_write(to, i, host);
         mem_free(host);
-        copied++;
+        ++*copied;
     }
-    return copied;
+    return status;
 }
 
 enum status net_copy(struct net *to, const struct net *source) {
@@ -284,11 +290,12 @@ enum status net_copy(struct net *to, const struct net *source) {
     if (net_alike(to, from)) {
         to->queue->op->scale(to->queue, net_weights(to), net_weights(from), 1.0f, false);
         if (to->state_count) to->queue->op->scale(to->queue, net_state(to), net_state(from), 1.0f, false);
-        net_wait(to);
         net_touch(to);
-        return STATUS_OK;
+        return net_wait(to);
     }
-    if (copy_segments(to, from) > 0) return STATUS_OK;
+    int copied;
+    TRY(copy_segments(to, from, &copied));
+    if (copied > 0) return STATUS_OK;
     return status_fail(STATUS_FORMAT, "net %s has no parameters of the names and shapes of net %s",
                        from->name, to->name);
 }

@@ -52,8 +52,7 @@ enum status contestant_load(struct contestant *c, struct device *device, uint64_
     if (file_is_folder(c->argument)) TRY(run_find_checkpoint(c->argument, path, sizeof path));
     c->device = device;
     TRY(net_load(path, device, overrides, override_count, &c->game, &c->net));
-    if (c->untrained) net_initialise(c->net, seed);
-    return STATUS_OK;
+    return c->untrained ? net_initialise(c->net, seed) : STATUS_OK;
 }
 
 static enum status check_shape(const struct contestant *c, const struct game *g) {

@@ -156,7 +156,7 @@ enum status checkpoint_get_net(struct checkpoint_reader *r, const char *group, s
     if (s == STATUS_OK && optimiser) s = write_optimiser(net, optimiser, slabs, steps);
     const float *from = values;
     for (int i = 0; s == STATUS_OK && i < net_segments(net); i++) {
-        net_write(net, i, from);
+        s = net_write(net, i, from);
         from += net_segment(net, i)->count;
     }
     mem_free(values);

@@ -207,7 +207,16 @@ void queue_download(struct queue *q, void *host, struct tensor from) {
 
 enum status queue_wait(struct queue *q) {
     PHASE("waits");
-    return q->device->backend->wait(q);
+    enum status now = q->device->backend->wait(q), before = q->fault;
+    q->fault = STATUS_OK;
+    return before == STATUS_OK ? now : status_fail(before, "%s", q->fault_text);
+}
+
+bool queue_settle(struct queue *q) {
+    q->fault = queue_wait(q);
+    if (q->fault == STATUS_OK) return true;
+    snprintf(q->fault_text, sizeof q->fault_text, "%s", status_text());
+    return false;
 }
 
 void queue_mark(struct queue *q) {

@@ -1,4 +1,5 @@
-/* The self-check of a run: every algorithm that acts by a network stops when its device goes wrong. */
+/* Faults of a device: every algorithm that acts by a network stops when the self-check finds one, or a wait.
+ */
 #include "algo/session.h"
 
 #include "faulty.h"
@@ -33,6 +34,21 @@ static void every_algorithm_stops_when_its_device_goes_wrong(void **state) {
     }
 }
 
+static void every_algorithm_stops_when_its_device_is_gone(void **state) {
+    (void)state;
+    for (int i = 0; i < algo_count(); i++) {
+        const struct algo *a = algo_at(i);
+        if (!a->net) continue;
+        struct session s;
+        session_begin(&s, a);
+        assert_ok(session_iterate(&s));
+        faulty.waits_fail = true;
+        assert_fails(session_iterate(&s), STATUS_DEVICE, "the device is gone");
+        faulty.waits_fail = false;
+        session_close(&s);
+    }
+}
+
 static void what_has_no_network_cannot_be_checked(void **state) {
     (void)state;
     struct session s;
@@ -44,6 +60,7 @@ static void what_has_no_network_cannot_be_checked(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_algorithm_stops_when_its_device_goes_wrong),
+        cmocka_unit_test(every_algorithm_stops_when_its_device_is_gone),
         cmocka_unit_test(what_has_no_network_cannot_be_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ static inline const float *golden_data(const struct golden *g, const char *prefi
 static inline void golden_load(const struct golden *g, struct net *net) {
     for (int i = 0; i < net_segments(net); i++) {
         const struct segment *s = net_segment(net, i);
-        net_write(net, i, golden_data(g, "", s->name, s->count));
+        assert_ok(net_write(net, i, golden_data(g, "", s->name, s->count)));
     }
 }
 

@@ -74,7 +74,7 @@ static inline void tensor_fill(struct tensor t, uint64_t index) {
 
 /* Weights as at the start of a run, and running statistics and norms that are not trivial. */
 static inline void net_randomise(struct net *net, uint64_t seed) {
-    net_initialise(net, seed);
+    assert_ok(net_initialise(net, seed));
     for (int i = 0; i < net_segments(net); i++) {
         const struct segment *s = net_segment(net, i);
         if (s->rank != 1 && s->rank != 3) continue;
@@ -82,7 +82,7 @@ static inline void net_randomise(struct net *net, uint64_t seed) {
         fill_random(w, s->count, seed + (uint64_t)i);
         for (size_t k = 0; k < s->count; k++)
             w[k] = s->fill == 1.0f ? 1.0f + 0.3f * fabsf(w[k]) : 0.3f * w[k];
-        net_write(net, i, w);
+        assert_ok(net_write(net, i, w));
         mem_free(w);
     }
 }

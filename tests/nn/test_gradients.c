@@ -128,7 +128,7 @@ static void gradients_of_a_parameter_are_its_slopes(void **state) {
     net_output(net, "log_std", log_std);
     net_output(net, "sum", net_activation(net, net_add(net, x, log_std), ACTIVATION_TANH));
     assert_ok(net_commit(net, bed.device));
-    net_initialise(net, 3);
+    assert_ok(net_initialise(net, 3));
     check(net, bed.queue, (const char *const[]){"policy", "log_std", "sum"}, 3);
     struct plan *plan;
     assert_ok(plan_create(net, bed.queue, PLAN_INFER, PRECISION_F32, N, &plan));

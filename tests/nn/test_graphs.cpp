@@ -125,7 +125,7 @@ struct net *net_make(struct device *device, int blocks) {
     config.value_hidden = 16;
     const struct model_shape shape = {5, 5, 3, 26, false};
     assert_ok(model_create(&config, shape, device, &net));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     return net;
 }
 
@@ -227,7 +227,7 @@ void a_launch_follows_the_weights(void **) {
     for (int i = 0; i < 3; i++)
         before = infer(plan, 4, 1);
     for (int round = 0; round < 3; round++) { /* folded weights are made anew outside of the graph */
-        net_initialise(other, static_cast<uint64_t>(5 + round));
+        assert_ok(net_initialise(other, static_cast<uint64_t>(5 + round)));
         assert_ok(net_copy(net, other));
         const int launches = launched;
         std::vector<float> found = infer(plan, 4, 1);

@@ -44,7 +44,7 @@ static void every_combination_of_switches_gives_values_of_actions(void **state) 
                                                    : m == 0       ? "q.out.weight_sigma"
                                                                   : "q.weight_sigma") >= 0,
                              config.noisy);
-            net_initialise(net, 1);
+            assert_ok(net_initialise(net, 1));
             struct tensor q = q_of(net, bed.queue, &plan);
             assert_int_equal(q.dims[1], ACTIONS * config.atoms);
             for (size_t i = 0; i < tensor_count(q); i++)
@@ -74,7 +74,7 @@ static void dueling_values_have_the_states_value_as_their_mean(void **state) {
             means[i][n] = (row[0] + row[1] + row[2]) / 3;
         }
         plan_free(plan);
-        net_write(net, bias, shift);
+        assert_ok(net_write(net, bias, shift));
     }
     assert_floats_near(means[0], means[1], N, 1e-5, 1e-5);
     net_free(net);

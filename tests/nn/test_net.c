@@ -1,3 +1,4 @@
+#include "faulty.h"
 #include "nn/nets.h"
 
 static const struct segment *segment_named(struct net *net, const char *name) {
@@ -58,7 +59,7 @@ static void initial_weights_have_the_variance_of_he(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
     struct net *net = net_resnet(bed.device, 1, 64, 5, 3);
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     int i = net_find_segment(net, "block1.conv1.weight");
     const struct segment *s = net_segment(net, i);
     float *w = MEM_NEW(float, s->count);
@@ -79,10 +80,10 @@ static void equal_seeds_give_equal_weights(void **state) {
     (void)state;
     struct bed bed = bed_open(1);
     struct net *a = net_mixed(bed.device), *b = net_mixed(bed.device);
-    net_initialise(a, 5);
-    net_initialise(b, 5);
+    assert_ok(net_initialise(a, 5));
+    assert_ok(net_initialise(b, 5));
     assert_memory_equal(net_weights(a).data, net_weights(b).data, tensor_bytes(net_weights(a)));
-    net_initialise(b, 6);
+    assert_ok(net_initialise(b, 6));
     assert_memory_not_equal(net_weights(a).data, net_weights(b).data, tensor_bytes(net_weights(a)));
     net_free(a);
     net_free(b);
@@ -115,7 +116,7 @@ static void an_actor_and_critic_begin_orthogonal(void **state) {
     config.blocks = 2;
     struct net *net;
     assert_ok(model_create(&config, (struct model_shape){1, 1, 4, 2, false}, bed.device, &net));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     assert_orthogonal(net, "policy.fc1.weight", 64, 4, sqrt(2));
     assert_orthogonal(net, "policy.fc2.weight", 64, 64, sqrt(2));
     assert_orthogonal(net, "policy.out.weight", 2, 64, 0.01);
@@ -133,7 +134,7 @@ static void a_segment_is_read_as_it_was_written(void **state) {
     float written[200], read[200];
     assert_int_equal(net_segment(net, i)->count, 200);
     fill_random(written, 200, 1);
-    net_write(net, i, written);
+    assert_ok(net_write(net, i, written));
     net_read(net, i, read);
     assert_memory_equal(written, read, sizeof read);
     net_free(net);
@@ -152,6 +153,28 @@ static void a_net_is_copied_whole_to_one_alike(void **state) {
     net_free(a);
     net_free(b);
     bed_close(&bed);
+}
+
+static void a_device_that_failed_is_told_to_whoever_changes_weights(void **state) {
+    (void)state;
+    struct device *device;
+    assert_ok(device_open("cpu", 1, &device));
+    faulty_begin(device);
+    struct net *a = net_mixed(device), *b = net_mixed(device), *noisy = net_create("noisy");
+    net_output(noisy, "out", net_noisy_linear(noisy, "fc", net_input(noisy, "observation", 1, 1, 3), 2));
+    assert_ok(net_commit(noisy, device));
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    const float bias[200] = {0};
+    faulty.waits_fail = true;
+    assert_fails(net_write(a, net_find_segment(a, "point.bias"), bias), STATUS_DEVICE,
+                 "net mixed: the device is gone");
+    assert_fails(net_copy(b, a), STATUS_DEVICE, "net mixed: the device is gone");
+    assert_fails(net_noise(noisy, &rng), STATUS_DEVICE, "net noisy: the device is gone");
+    faulty.waits_fail = false;
+    net_free(a);
+    net_free(b);
+    net_free(noisy);
+    device_close(device);
 }
 
 static void a_net_begins_from_another_by_name(void **state) {
@@ -221,7 +244,7 @@ static void every_model_runs(void **state) {
         struct net *net;
         struct plan *train, *infer;
         assert_ok(model_create(&config, shape, bed.device, &net));
-        net_initialise(net, 1);
+        assert_ok(net_initialise(net, 1));
         for (int precision = PRECISION_F32; precision <= PRECISION_AUTO; precision++) {
             assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, (enum precision)precision, 2, &train));
             assert_ok(plan_create(net, bed.queue, PLAN_INFER, (enum precision)precision, 2, &infer));
@@ -266,6 +289,7 @@ int main(void) {
         cmocka_unit_test(an_actor_and_critic_begin_orthogonal),
         cmocka_unit_test(a_segment_is_read_as_it_was_written),
         cmocka_unit_test(a_net_is_copied_whole_to_one_alike),
+        cmocka_unit_test(a_device_that_failed_is_told_to_whoever_changes_weights),
         cmocka_unit_test(a_net_begins_from_another_by_name),
         cmocka_unit_test(nets_without_common_names_are_not_copied),
         cmocka_unit_test(an_unknown_model_is_refused_with_the_nearest_name),

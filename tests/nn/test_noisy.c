@@ -9,7 +9,7 @@ static struct net *net_noisy(struct device *device) {
     x = net_activation(net, net_noisy_linear(net, "fc", x, 7), ACTIVATION_RELU);
     net_output(net, "y", net_noisy_linear(net, "out", x, OUTPUTS));
     assert_ok(net_commit(net, device));
-    net_initialise(net, 5);
+    assert_ok(net_initialise(net, 5));
     return net;
 }
 
@@ -39,15 +39,15 @@ static void noise_changes_outputs_until_it_is_taken_away(void **state) {
     struct rng rng = rng_make(1, RNG_TEST, 0);
     float quiet[N * OUTPUTS], first[N * OUTPUTS], second[N * OUTPUTS], again[N * OUTPUTS];
     run(net, bed.queue, quiet);
-    net_noise(net, &rng);
+    assert_ok(net_noise(net, &rng));
     run(net, bed.queue, first);
     run(net, bed.queue, again);
-    net_noise(net, &rng);
+    assert_ok(net_noise(net, &rng));
     run(net, bed.queue, second);
     assert_false(same(first, quiet));
     assert_true(same(first, again));
     assert_false(same(first, second));
-    net_noise(net, NULL);
+    assert_ok(net_noise(net, NULL));
     run(net, bed.queue, again);
     assert_true(same(again, quiet));
     net_free(net);
@@ -66,7 +66,7 @@ static void plans_and_copies_follow_the_noise(void **state) {
     tensor_fill(plan_input(plan, "observation"), 1);
     plan_forward(plan, N);
     memcpy(before, plan_output(plan, "y").data, sizeof before);
-    net_noise(net, &rng);
+    assert_ok(net_noise(net, &rng));
     plan_forward(plan, N);
     assert_false(same(before, plan_output(plan, "y").data));
     assert_ok(net_copy(copy, net));
@@ -86,9 +86,9 @@ static void noise_is_distributed_as_in_the_paper(void **state) {
     struct net *net = net_create("wide");
     net_output(net, "y", net_noisy_linear(net, "fc", net_input_vector(net, "observation", INPUTS), 1));
     assert_ok(net_commit(net, bed.device));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     struct rng rng = rng_make(1, RNG_TEST, 0);
-    net_noise(net, &rng);
+    assert_ok(net_noise(net, &rng));
     static float noise[INPUTS], sigma[INPUTS];
     net_read(net, net_find_segment(net, "fc.noise_in"), noise);
     net_read(net, net_find_segment(net, "fc.weight_sigma"), sigma);

@@ -1,5 +1,6 @@
 #include <pthread.h>
 
+#include "faulty.h"
 #include "nn/nets.h"
 #include "tengen/thread.h"
 
@@ -113,6 +114,28 @@ static void inference_follows_the_weights(void **state) {
 /* ---- the same bits
  * ------------------------------------------------------------------------------------------ */
 
+static void a_fault_while_weights_are_folded_is_kept_for_the_next_wait(void **state) {
+    (void)state;
+    struct bed bed;
+    struct plan *plan;
+    assert_ok(device_open("cpu", 1, &bed.device));
+    faulty_begin(bed.device);
+    assert_ok(queue_open(bed.device, 0, &bed.queue));
+    struct net *net = net_resnet(bed.device, 1, 8, 5, 3);
+    net_randomise(net, 1);
+    assert_ok(plan_create(net, bed.queue, PLAN_INFER, PRECISION_F32, 2, &plan));
+    faulty.waits_fail = true;
+    plan_forward(plan, 2);
+    faulty.waits_fail = false;
+    assert_fails(queue_wait(bed.queue), STATUS_DEVICE, "the device is gone");
+    assert_ok(queue_wait(bed.queue)); /* said once */
+    plan_forward(plan, 2);            /* folds again */
+    assert_ok(queue_wait(bed.queue));
+    plan_free(plan);
+    net_free(net);
+    bed_close(&bed);
+}
+
 static void bits_by_batch(struct bed *bed, struct net *net, enum precision precision,
                           const char *const *outputs) {
     enum { MAX = 150 };
@@ -156,7 +179,7 @@ static size_t run_with_threads(int threads, enum precision precision, float **we
     enum { N = 37 };
     struct bed bed = bed_open(threads);
     struct net *net = net_resnet(bed.device, 2, 16, 7, 5);
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     struct plan *train, *infer;
     assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, precision, N, &train));
     assert_ok(plan_create(net, bed.queue, PLAN_INFER, precision, N, &infer));
@@ -271,7 +294,7 @@ static void bf16_is_near_f32(void **state) {
     enum { N = 16 };
     struct bed bed = bed_open(1);
     struct net *net = net_resnet(bed.device, 4, 32, 7, 17);
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     float *policy[2], *gradients[2];
     size_t count = tensor_count(net_gradients(net));
     for (int i = 0; i < 2; i++) {
@@ -291,7 +314,7 @@ static void bf16_is_near_f32(void **state) {
         plan_backward(train, N);
         gradients[i] = MEM_NEW(float, count);
         memcpy(gradients[i], net_gradients(net).data, count * sizeof(float));
-        net_initialise(net, 1); /* running statistics as before */
+        assert_ok(net_initialise(net, 1)); /* running statistics as before */
         plan_free(infer);
         plan_free(train);
     }
@@ -373,7 +396,7 @@ static double overfit(enum precision precision) {
     struct bed bed = bed_open(1);
     struct queue *q = bed.queue;
     struct net *net = net_resnet(bed.device, 2, 16, 5, 3);
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     struct plan *plan;
     assert_ok(plan_create(net, q, PLAN_TRAIN, precision, N, &plan));
     struct optimiser_config how;
@@ -444,7 +467,7 @@ static void nodes_can_be_read_after_a_training_pass(void **state) {
     int y = net_activation(net, net_linear(net, "a", x, 4), ACTIVATION_RELU);
     net_output(net, "out", net_linear(net, "b", y, 2));
     assert_ok(net_commit(net, bed.device));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     struct plan *plan;
     assert_ok(plan_create(net, bed.queue, PLAN_TRAIN, PRECISION_F32, 5, &plan));
     tensor_fill(plan_input(plan, "observation"), 1);
@@ -467,6 +490,7 @@ int main(void) {
         cmocka_unit_test(a_plan_for_more_samples_than_memory_holds_is_refused),
         cmocka_unit_test(inspection_is_inference_that_keeps_its_layers),
         cmocka_unit_test(inference_follows_the_weights),
+        cmocka_unit_test(a_fault_while_weights_are_folded_is_kept_for_the_next_wait),
         cmocka_unit_test(results_do_not_depend_on_the_batch),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(tf32_is_f32_on_a_cpu),

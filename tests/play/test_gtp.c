@@ -424,7 +424,7 @@ static void a_network_refuses_boards_it_does_not_know(void **state) {
     assert_ok(device_open("cpu", 1, &device));
     assert_ok(game_create(&config, &g));
     assert_ok(model_create(&model, (struct model_shape){5, 5, g->planes, g->actions, false}, device, &net));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     assert_ok(gtp_create(&config, net, device, &options, &e));
     assert_begins(e, "boardsize 9", "? unacceptable size: this network knows 5x5 only");
     assert_begins(e, "boardsize 5", "= ");

@@ -162,7 +162,7 @@ static void a_network_plays_with_and_without_search(void **state) {
     model.channels = 8;
     assert_ok(device_open("cpu", 1, &device));
     assert_ok(model_create(&model, (struct model_shape){5, 5, g->planes, g->actions, false}, device, &net));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     struct player_options o = options_with(16), raw = options_with(0);
     raw.temperature = 1;
     struct player a, b;

@@ -23,7 +23,7 @@ static void a_device_that_failed_in_any_lane_is_told(void **state) {
     small.channels = 8;
     assert_ok(model_create(&small, (struct model_shape){g->height, g->width, g->planes, g->actions, false},
                            device, &net));
-    net_initialise(net, 1);
+    assert_ok(net_initialise(net, 1));
     assert_ok(net_evaluator_create(g, net, device, LANES, 1, BATCH, PRECISION_F32, &e));
     for (int lane = 0; lane < LANES; lane++) {
         const float *logits, *values;

@@ -31,7 +31,7 @@ static struct learner learner_make(uint64_t seed) {
     assert_ok(device_open("cpu", 1, &l.device));
     assert_ok(queue_open(l.device, 1, &l.queue));
     assert_ok(model_create(&config, (struct model_shape){1, 1, 5, 3, false}, l.device, &l.net));
-    net_initialise(l.net, seed);
+    assert_ok(net_initialise(l.net, seed));
     assert_ok(optimiser_create(l.net, l.queue, &how, &l.optimiser));
     return l;
 }
@@ -83,7 +83,7 @@ static void spoil_weight(const struct learner *l, float value) {
     float *values = MEM_NEW(float, net_segment(l->net, segment)->count);
     net_read(l->net, segment, values);
     values[2] = value;
-    net_write(l->net, segment, values);
+    assert_ok(net_write(l->net, segment, values));
     mem_free(values);
 }
 
@@ -196,7 +196,7 @@ static void an_export_may_replace_weights_and_foreign_files(void **unused) {
         assert_ok(checkpoint_get_net(r, "net", b.net, NULL));
         checkpoint_close(r);
         assert_true(same_values(&a, &b));
-        net_initialise(b.net, 2);
+        assert_ok(net_initialise(b.net, 2));
     }
     learner_free(&a);
     learner_free(&b);
