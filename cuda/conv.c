@@ -36,11 +36,26 @@ void conv_plans_free(struct cuda_queue *state) {
         }
 }
 
+/* Values of the larger of x and y. */
+static int64_t tensor_most(const struct conv_shape *s) {
+    int64_t x = 1, y = 1;
+    for (int i = 0; i < 4; i++) {
+        x *= s->x[i];
+        y *= s->y[i];
+    }
+    return x > y ? x : y;
+}
+
 static void legacy_make(struct queue *q, struct conv_plan *p, const char *why) {
     struct conv_shape s = p->shape;
     char text[128];
     log_debug("convolution %s: by cuDNN's older interface; its graphs: %s",
               conv_shape_text(&s, text, sizeof text), why);
+    if (tensor_most(&s) > INT32_MAX) {
+        cuda_fail(q, "convolution %s: cuDNN counts values in 32 bits here: take a smaller batch",
+                  conv_shape_text(&s, text, sizeof text));
+        return;
+    }
     if (s.pass == PASS_WEIGHTS && s.dtype == DTYPE_BF16) {
         s.dtype = DTYPE_F32;
         s.tf32 = s.add = 1;
