@@ -102,6 +102,11 @@ static void dqn_bind(void *self, struct config *c) {
 /* ---- opening ---------------------------------------------------------------------------------------------
  */
 
+/* Updates an iteration, at most: what was left over before may add one. */
+static size_t most_updates(const struct dqn *d) {
+    return (size_t)d->config.steps * (size_t)d->envs.count / (size_t)d->config.train_period + 1;
+}
+
 static enum status check_config(const struct dqn *d) {
     const struct env_spec *spec = &d->envs.spec;
     TRY(env_spec_require(spec, ENV_DISCRETE, "dqn"));
@@ -113,6 +118,10 @@ static enum status check_config(const struct dqn *d) {
     if (d->net_config.atoms > 1 && d->config.low >= d->config.high)
         return status_fail(STATUS_USAGE, "[dqn] low = %g: must be less than high = %g", (double)d->config.low,
                            (double)d->config.high);
+    if (most_updates(d) * (size_t)d->config.batch > INT32_MAX)
+        return status_fail(STATUS_USAGE,
+                           "[dqn] steps = %d: an iteration would learn from more than %d samples; take fewer",
+                           d->config.steps, INT32_MAX);
     return STATUS_OK;
 }
 
@@ -141,16 +150,6 @@ static enum status open_nets(struct dqn *d, struct run *run) {
     return optimiser_create(d->net, run->queue, &d->optimiser_config, &d->optimiser);
 }
 
-/* Updates an iteration, at most: what was left over before may add one. */
-static size_t most_updates(const struct dqn *d) {
-    return (size_t)d->config.steps * (size_t)d->envs.count / (size_t)d->config.train_period + 1;
-}
-
-static struct tensor on_device(struct run *run, enum dtype type, size_t rows, int width) {
-    return tensor_2(device_alloc(run->device, rows * (size_t)width * dtype_size(type)), type, (int)rows,
-                    width);
-}
-
 static void open_buffers(struct dqn *d, struct run *run) {
     ACCOUNT("batches");
     size_t n = (size_t)d->envs.count, m = (size_t)d->config.batch, f = (size_t)d->features;
@@ -163,12 +162,12 @@ static void open_buffers(struct dqn *d, struct run *run) {
     d->batch = (struct replay_batch){MEM_NEW(float, m *f), MEM_NEW(float, m *f), MEM_NEW(int32_t, m),
                                      MEM_NEW(float, m), MEM_NEW(float, m)};
     d->weights = MEM_NEW(float, m);
-    d->actions_d = on_device(run, DTYPE_I32, m, 1);
-    d->rewards_d = on_device(run, DTYPE_F32, m, 1);
-    d->discounts_d = on_device(run, DTYPE_F32, m, 1);
-    d->weights_d = on_device(run, DTYPE_F32, m, 1);
-    d->targets_d = on_device(run, DTYPE_F32, m, d->net_config.atoms);
-    d->stats_d = on_device(run, DTYPE_F32, most_updates(d) * m, STATS);
+    d->actions_d = device_tensor(run->device, DTYPE_I32, d->config.batch, 1);
+    d->rewards_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
+    d->discounts_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
+    d->weights_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
+    d->targets_d = device_tensor(run->device, DTYPE_F32, d->config.batch, d->net_config.atoms);
+    d->stats_d = device_tensor(run->device, DTYPE_F32, (int)(most_updates(d) * m), STATS);
     d->stats = MEM_NEW(float, most_updates(d) * m * STATS);
 }
 

@@ -139,12 +139,11 @@ static enum status measure_network(struct net_bench *b, const struct preset *pre
         shape.h = shape.w = (int)size;
     }
     TRY(model_create(&config, shape, b->queue->device, &b->net));
-    TRY(net_initialise(b->net, 1));
+    enum status s = net_initialise(b->net, 1);
     snprintf(b->name, sizeof b->name, strcmp(m->name, "resnet") == 0 ? "%s_%dx%d_%d" : "%s", m->name,
              config.blocks, config.channels, shape.h);
     report_note(b->report, "%s on %s: %zu parameters, %.3g GFLOP a position", b->name, b->queue->device->name,
                 net_parameters(b->net), net_flops(b->net) / 1e9);
-    enum status s = STATUS_OK;
     for (int i = 0; i < b->batch_count && s == STATUS_OK; i++) {
         s = measure(b, b->batches[i], false);
         if (s == STATUS_OK && b->batches[i] >= TRAIN_FROM) s = measure(b, b->batches[i], true);

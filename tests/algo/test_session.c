@@ -18,8 +18,8 @@ static void session_begin(struct session *s, const struct algo *a) {
     assert_ok(a->open(s->self, &s->run));
 }
 
-static void every_algorithm_stops_when_its_device_goes_wrong(void **state) {
-    (void)state;
+/* What `break_device` leads to in all that act by a network. */
+static void every_algorithm_fails(void (*break_device)(void), const char *text) {
     for (int i = 0; i < algo_count(); i++) {
         const struct algo *a = algo_at(i);
         if (!a->net) continue;
@@ -28,25 +28,26 @@ static void every_algorithm_stops_when_its_device_goes_wrong(void **state) {
         assert_ok(session_check_start(&s));
         for (int k = 0; k < 2; k++)
             assert_ok(session_iterate(&s));
-        faulty.error = 3;
-        assert_fails(session_iterate(&s), STATUS_DEVICE, "self-check: output \"");
+        break_device();
+        assert_fails(session_iterate(&s), STATUS_DEVICE, text);
         session_close(&s);
     }
 }
 
+static void go_wrong(void) {
+    faulty.error = 3;
+}
+static void every_algorithm_stops_when_its_device_goes_wrong(void **state) {
+    (void)state;
+    every_algorithm_fails(go_wrong, "self-check: output \"");
+}
+
+static void be_gone(void) {
+    faulty.waits_fail = true;
+}
 static void every_algorithm_stops_when_its_device_is_gone(void **state) {
     (void)state;
-    for (int i = 0; i < algo_count(); i++) {
-        const struct algo *a = algo_at(i);
-        if (!a->net) continue;
-        struct session s;
-        session_begin(&s, a);
-        assert_ok(session_iterate(&s));
-        faulty.waits_fail = true;
-        assert_fails(session_iterate(&s), STATUS_DEVICE, "the device is gone");
-        faulty.waits_fail = false;
-        session_close(&s);
-    }
+    every_algorithm_fails(be_gone, "the device is gone");
 }
 
 static void what_has_no_network_cannot_be_checked(void **state) {
