@@ -12,8 +12,8 @@ enum status net_evaluator_create(const struct game *g, struct net *net, struct d
                                  int threads, int batch, enum precision precision,
                                  struct evaluator **out) MUST_USE;
 void net_evaluator_free(struct evaluator *e);
-/* Waits for all lanes: the first failure of a device since the last call, if there was one, which evaluations
- * do not report. */
+/* Waits for the lanes, up to one whose device has failed since the last call, which evaluations do not
+ * report. */
 enum status net_evaluator_wait(struct evaluator *e) MUST_USE;
 
 /* A net rebuilt from a weights file or checkpoint (its [game] and [net] sections and its /net group), with

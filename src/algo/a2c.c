@@ -2,10 +2,10 @@
  * environments, one gradient of A log pi(a) and of the critic's error over all of them, and again.
  *
  *     iterate:  1. act: T steps in each of N environments
- *               2. judge: advantages; with lambda = 1 the discounted rewards and the critic's opinion of the
- * rest
- *               3. learn: one step on all T N samples, which are in the order of time: recurrent units learn,
- * too
+ *               2. judge: advantages; with lambda = 1 the discounted rewards and the critic's
+ *                  opinion of the rest
+ *               3. learn: one step on all T N samples, which are in the order of time, so that
+ *                  recurrent units learn, too
  *               4. figures
  */
 #include "algo/policy.h"
