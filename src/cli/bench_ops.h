@@ -26,7 +26,7 @@ struct op_shape {
     int n, h, w, c, o, kernel, stride, pad;
 };
 
-enum { OPERANDS = 14 };
+enum { OPERANDS = 16 };
 
 /* The operands of a shape in one type. */
 struct op_operands {

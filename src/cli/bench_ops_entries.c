@@ -68,9 +68,9 @@ BENCH(fill, FAMILY_MAP, 1, 0, t[Y], 0.0f)
 BENCH(pool_forward, FAMILY_MAP, 1, 0, t[POOLED], t[X], POOLING_MEAN)
 BENCH(pool_backward, FAMILY_MAP, 1, 0, t[Y], t[POOLED], t[POOLED], t[X], POOLING_MEAN, false)
 
-/* Rows: A .. E [n,c]; HALF [n,c/2]: two actions of c/2 atoms each; VALUE, DVALUE [n,1]; COLUMN, TARGET [n].
- */
-enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION, STREAMS };
+/* Rows: A .. E [n,c]; HALF [n,c/2]: two actions of c/2 atoms each; VALUE, DVALUE [n,1]; COLUMN, TARGET,
+ * ACTION [n]; DRAWN [n]: of c actions, where ACTION has to suit HALF, too. */
+enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION, DRAWN, STREAMS };
 
 static const struct policy_constants clipped = {SURROGATE_CLIP, 0.2f, 0.0f, 0.2f, 0.5f, 0.01f};
 
@@ -85,7 +85,7 @@ BENCH(policy_loss, FAMILY_ROWS, 2, 12, t[STATS5], t[A], t[DVALUE], t[B], t[VALUE
 BENCH(gaussian_policy_loss, FAMILY_ROWS, 5, 11, t[STATS5], t[A], t[B], t[DVALUE], t[C], t[D], t[VALUE], t[E],
       t[COLUMN], t[COLUMN], t[COLUMN], t[COLUMN], clipped, 1.0f)
 /* A stream is read and written: 64 bytes. */
-BENCH(policy_draw, FAMILY_ROWS, 1, 18, t[ACTION], t[COLUMN], t[STREAMS], t[A], tensor_none(),
+BENCH(policy_draw, FAMILY_ROWS, 1, 18, t[DRAWN], t[COLUMN], t[STREAMS], t[A], tensor_none(),
       (struct choices){1, {b->shape->c}})
 BENCH(gaussian_policy_draw, FAMILY_ROWS, 3, 17, t[A], t[COLUMN], t[STREAMS], t[B], t[C])
 BENCH(dueling_forward, FAMILY_ROWS, 2, 1, t[A], t[VALUE], t[B])
@@ -132,6 +132,7 @@ const int op_entry_count = sizeof op_entries / sizeof op_entries[0];
  */
 
 static void make(struct op_operands *b, enum dtype dtype, int rank, const int *dims) {
+    ENSURE(b->count < OPERANDS, "%d operands are too many", b->count + 1);
     struct tensor t = tensor_make(NULL, dtype, rank, dims);
     t.data = device_alloc(b->queue->device, tensor_bytes(t));
     if (dtype == DTYPE_F32 || dtype == DTYPE_BF16)
@@ -209,7 +210,7 @@ static void make_rows(struct op_operands *b, int n, int c) {
     make_many(b, 2, DTYPE_F32, n);
     MAKE(b, DTYPE_F32, n, 3);
     MAKE(b, DTYPE_F32, n, 5);
-    MAKE(b, DTYPE_I32, n);
+    make_many(b, 2, DTYPE_I32, n);
     MAKE(b, DTYPE_U8, n, (int)sizeof(struct rng));
     b->main = bytes(b, A, A);
 }
