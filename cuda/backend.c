@@ -270,6 +270,7 @@ static void cuda_describe(char *text, size_t size) {
 }
 
 static const struct backend backend = {
+    .layout = BACKEND_LAYOUT,
     .kind = DEVICE_CUDA,
     .name = "cuda",
     .device_count = cuda_device_count,

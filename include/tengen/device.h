@@ -58,6 +58,7 @@ struct queue {
 
 /* What a back end provides; devices and queues go through it. */
 struct backend {
+    size_t layout; /* BACKEND_LAYOUT (ops.h) of its build; the CUDA library's is held against the program's */
     enum device_kind kind;
     const char *name;
     int (*device_count)(char *why, size_t size); /* where it is 0, `why` says why: "no GPU: ..." */

@@ -70,6 +70,10 @@ struct ops {
 #undef OP
 };
 
+/* Differs where the program and a library that was left over from another build do not fit together: the
+ * sizes of what they share. */
+#define BACKEND_LAYOUT (sizeof(struct backend) + 1000 * (sizeof(struct queue) + 1000 * sizeof(struct ops)))
+
 #define OP(name, parameters, names) void cpu_##name parameters;
 #include "tengen/ops.def"
 #undef OP

@@ -12,6 +12,7 @@
 #include "tengen/account.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
+#include "tengen/ops.h"
 #include "tengen/phase.h"
 #include "tengen/profile.h"
 #include "tengen/thread.h"
@@ -85,7 +86,12 @@ static void cuda_load(void) {
         return;
     }
     cuda.backend = get();
-    if (!cuda.backend) snprintf(cuda.why, sizeof cuda.why, "%s gave no back end; rebuild", cuda.path);
+    if (!cuda.backend) {
+        snprintf(cuda.why, sizeof cuda.why, "%s gave no back end; rebuild", cuda.path);
+    } else if (cuda.backend->layout != BACKEND_LAYOUT) {
+        snprintf(cuda.why, sizeof cuda.why, "%s belongs to another version; rebuild or remove it", cuda.path);
+        cuda.backend = NULL;
+    }
 }
 
 static const struct backend *cuda_backend_find(void) {

@@ -508,7 +508,8 @@ static const struct ops emulated_ops = {
 #undef OP
 };
 
-const struct backend emulated_backend = {DEVICE_CUDA,
+const struct backend emulated_backend = {BACKEND_LAYOUT,
+                                         DEVICE_CUDA,
                                          "emulated",
                                          emulated_count,
                                          emulated_device_open,

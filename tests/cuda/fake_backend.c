@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tengen/device.h"
+#include "tengen/ops.h"
 
 extern const struct backend cpu_backend; /* the program's */
 
@@ -40,6 +40,7 @@ static bool fake_memory(struct device *d, size_t *free_bytes, size_t *total) {
 const struct backend *tengen_cuda_backend(void);
 const struct backend *tengen_cuda_backend(void) {
     fake = cpu_backend;
+    fake.layout = told("stale") ? 1 : BACKEND_LAYOUT;
     fake.kind = DEVICE_CUDA;
     fake.device_count = fake_count;
     fake.device_open = fake_open;

@@ -51,7 +51,10 @@ done
 
 # A library that works, on machines that do not.
 library "$TENGEN_SOURCE/tests/cuda/fake_backend.c"
-export FAKE_GPU=none
+export FAKE_GPU=stale
+refused 'libtengen_cuda.so belongs to another version; rebuild or remove it' -- run.device=cuda
+falls_back 'without a GPU: .*belongs to another version'
+FAKE_GPU=none
 refused 'device cuda: no GPU: the fake driver finds none' 'check nvidia-smi and CUDA_VISIBLE_DEVICES; or use device cpu' -- run.device=cuda
 falls_back 'without a GPU: no GPU: the fake driver finds none'
 FAKE_GPU=old
