@@ -84,14 +84,15 @@ static void what_a_block_takes_is_charged_to_its_account_until_it_is_freed(void 
 /* More than the addresses of a machine's memory, and expected things, which elsewhere are nothing. */
 static void what_is_only_counted_takes_no_memory(void **state) {
     (void)state;
-    const size_t terabyte = (size_t)1 << 40, all = accounts_held(ACCOUNT_HOST);
+    /* 1 TiB in all: more than there is, and less than the thread sanitizer leaves addresses for. */
+    const size_t quarter = (size_t)1 << 38, all = accounts_held(ACCOUNT_HOST);
     assert_null(mem_expect(100));
     mem_count_only(true);
-    char *large = mem_alloc(8, terabyte), *expected = mem_expect(100);
-    assert_int_equal(accounts_held(ACCOUNT_HOST), all + 8 * terabyte + 100);
+    char *large = mem_alloc(4, quarter), *expected = mem_expect(100);
+    assert_int_equal(accounts_held(ACCOUNT_HOST), all + 4 * quarter + 100);
     assert_int_equal((uintptr_t)large % 64, 0);
-    assert_int_equal(large[5 * terabyte], 0);
-    large[5 * terabyte] = 1;
+    assert_int_equal(large[3 * quarter], 0);
+    large[3 * quarter] = 1;
     mem_count_only(false);
     mem_free(large);
     mem_free(expected);
