@@ -9,26 +9,14 @@
 
 #include "ops/cpu.h"
 #include "ops/onednn.h"
-#include "tengen/device.h"
+#include "random_tensor.h"
 #include "tengen/mem.h"
-#include "tengen/ops.h"
-#include "tengen/rng.h"
 
 static struct device *device;
 
 static struct tensor tensor_random(int rank, const int *dims, enum dtype dtype, double scale,
                                    uint64_t stream) {
-    struct tensor t = tensor_make(NULL, dtype, rank, dims);
-    struct rng rng = rng_make(3, RNG_TEST, stream);
-    t.data = device_alloc(device, tensor_bytes(t));
-    for (size_t i = 0; i < tensor_count(t); i++) {
-        float value = (float)scale * rng_normal(&rng);
-        if (dtype == DTYPE_F32)
-            ((float *)t.data)[i] = value;
-        else
-            ((uint16_t *)t.data)[i] = bf16_from_float(value);
-    }
-    return t;
+    return random_tensor(device, rank, dims, dtype, scale, rng_make(3, RNG_TEST, stream));
 }
 
 /* ---- the same bits in every batch -------------------------------------------------------------------------

@@ -5,10 +5,8 @@
 
 #include "ops/reference.h"
 #include "ops/winograd_tile.h"
-#include "tengen/device.h"
+#include "random_tensor.h"
 #include "tengen/mem.h"
-#include "tengen/ops.h"
-#include "tengen/rng.h"
 
 struct layer {
     int n, size, channels, outputs, kernel, stride, pad;
@@ -22,17 +20,7 @@ static struct device *device;
 static struct queue *queue;
 
 static struct tensor tensor_random(int n, int h, int c, enum dtype dtype, double scale, uint64_t stream) {
-    struct tensor t = tensor_4(NULL, dtype, n, h, h, c);
-    struct rng rng = rng_make(5, RNG_TEST, stream);
-    t.data = device_alloc(device, tensor_bytes(t));
-    for (size_t i = 0; i < tensor_count(t); i++) {
-        float value = (float)scale * rng_normal(&rng);
-        if (dtype == DTYPE_F32)
-            ((float *)t.data)[i] = value;
-        else
-            ((uint16_t *)t.data)[i] = bf16_from_float(value);
-    }
-    return t;
+    return random_tensor(device, 4, (int[]){n, h, h, c}, dtype, scale, rng_make(5, RNG_TEST, stream));
 }
 
 static double value_at(struct tensor t, size_t i) {
