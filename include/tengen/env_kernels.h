@@ -1,5 +1,5 @@
 /* Our own environments on a device: the loops of envs.def as kernels over lanes that live in the device's
- * memory.
+ * memory (env_resident.h owns it).
  *
  * The table of a back end (backend.env_kernels) has an entry for each environment, in the order of envs.def.
  * The calls are queued; lanes, streams and what the calls read and write are device memory, laid out as a
@@ -26,19 +26,37 @@ struct env_lanes {
     size_t stride;
     struct rng *rngs;
     int n;
+    /* Of the episodes that run: [n] each. */
+    float *returns;
+    int32_t *lengths;
+    /* Last observations of truncated episodes, [slots n, h, w, c]; NULL: they are not kept. The k-th of lane
+     * i goes to row k n + i, and finals_used[i] counts them: [n]. */
+    void *finals;
+    int32_t *finals_used;
 };
 
+/* The columns of a step, [n] each. */
+struct env_step {
+    const void *actions; /* int32_t, or float, which is clipped to the bounds */
+    float *rewards;
+    uint8_t *terminated, *truncated;
+    /* Of the episode that ended with this step; 0 where none did. */
+    float *returns;
+    int32_t *lengths;
+    int32_t *final_slots; /* row of finals that an episode's last observation went to which was truncated and
+                             not terminated; -1: none */
+    void *observations;   /* [n, h, w, c] of float or uint8_t: what is seen next, a new episode's first where
+                             one ended */
+};
+
+/* The rules are read when a call is made. */
 struct env_kernels {
-    /* Lanes that were terminated or truncated, [n] each, begin an episode; NULL: all do. The rules are read
-     * when a call is made. */
-    void (*reset)(struct queue *q, const struct env_rules *rules, struct env_lanes lanes,
-                  const uint8_t *terminated, const uint8_t *truncated);
-    /* actions: [n] of int32_t or float; writes [n] each */
-    void (*step)(struct queue *q, const struct env_rules *rules, struct env_lanes lanes, const void *actions,
-                 float *rewards, uint8_t *terminated, uint8_t *truncated);
-    /* observations: [n, h, w, c] of float or uint8_t */
     void (*observe)(struct queue *q, const struct env_rules *rules, struct env_lanes lanes,
                     void *observations);
+    /* Steps, keeps accounts, begins episodes where one ended, and observes: state is read and written once.
+     */
+    void (*step)(struct queue *q, const struct env_rules *rules, struct env_lanes lanes,
+                 struct env_step step);
 };
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 /* tengen bench env: steps a second of environments alone, with observations and resets: a batch a thread, or
- * all lanes on a GPU, or one batch in worker processes. */
+ * one that lives in a device's memory, or one in worker processes. */
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "env/native.h"
 #include "env/workers.h"
 #include "tengen/device.h"
-#include "tengen/env_kernels.h"
+#include "tengen/env_resident.h"
 #include "tengen/mem.h"
 #include "tengen/thread.h"
 
@@ -131,90 +131,75 @@ static enum status time_environment(const struct report *report, struct env_benc
     return STATUS_OK;
 }
 
-/* ---- on a GPU -------------------------------------------------------------------------------------------
+/* ---- in a device's memory --------------------------------------------------------------------------------
  */
 
-/* Device memory of a batch of our own environments. */
-struct device_batch {
-    struct env_lanes lanes;
-    char *actions; /* [ACTION_SETS, n] words */
-    float *rewards;
-    uint8_t *terminated, *truncated;
-    void *observations;
-};
-
-static void device_batch_open(struct device_batch *d, struct queue *q, const struct env_batch *b,
-                              const float *actions) {
-    const struct env_native_batch *native = b->self;
-    size_t n = (size_t)b->count, words = ACTION_SETS * n;
-    d->lanes.state = device_alloc(q->device, native->stride * native->kind->state_bytes);
-    d->lanes.stride = native->stride;
-    d->lanes.rngs = device_alloc(q->device, n * sizeof(struct rng));
-    d->lanes.n = b->count;
-    d->actions = device_alloc(q->device, words * sizeof(float));
-    d->rewards = device_alloc(q->device, n * sizeof(float));
-    d->terminated = device_alloc(q->device, n);
-    d->truncated = device_alloc(q->device, n);
-    d->observations = device_alloc(q->device, n * (size_t)env_spec_features(&b->spec) *
-                                                  (b->spec.pixels ? 1 : sizeof(float)));
-    queue_upload(q, tensor_1(d->lanes.rngs, DTYPE_U8, (int)(n * sizeof(struct rng))), native->rngs);
-    queue_upload(q, tensor_1(d->actions, DTYPE_F32, (int)words), actions);
-}
-
-static void device_batch_close(struct device_batch *d, struct device *device) {
-    void *arrays[] = {d->lanes.state, d->lanes.rngs, d->actions,     d->rewards,
-                      d->terminated,  d->truncated,  d->observations};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        device_release(device, arrays[i]);
-}
-
-static enum status run_device_steps(struct device_batch *d, struct queue *q, const struct env_kernels *k,
-                                    const struct env_rules *rules, double seconds, double *rate) {
-    size_t set = (size_t)d->lanes.n * sizeof(float);
+static enum status run_device_steps(struct env_resident *e, struct env_step *s, struct tensor actions,
+                                    double seconds, double *rate) {
+    struct queue *q = e->queue;
     int64_t steps = 0;
-    k->reset(q, rules, d->lanes, NULL, NULL);
+    env_resident_push(e);
     TRY(queue_wait(q));
     double start = clock_now(), spent;
     do {
+        env_resident_begin(e);
         for (int t = 0; t < STEPS; t++) {
-            k->step(q, rules, d->lanes, d->actions + (size_t)(t % ACTION_SETS) * set, d->rewards,
-                    d->terminated, d->truncated);
-            k->reset(q, rules, d->lanes, d->terminated, d->truncated);
-            k->observe(q, rules, d->lanes, d->observations);
+            s->actions = (float *)actions.data + (size_t)(t % ACTION_SETS) * (size_t)actions.dims[1];
+            env_resident_step(e, s);
         }
         TRY(queue_wait(q));
-        steps += (int64_t)STEPS * d->lanes.n;
+        steps += (int64_t)STEPS * e->lanes.n;
         spent = clock_now() - start;
     } while (spent < seconds);
     *rate = (double)steps / spent;
     return STATUS_OK;
 }
 
+/* Gives a resident batch its actions and columns, and times it. */
+static enum status time_resident(struct env_resident *e, double seconds, double *rate) {
+    const struct env_spec *spec = &e->batch->spec;
+    struct device *d = e->queue->device;
+    const int n = e->lanes.n;
+    struct tensor actions = device_tensor(d, DTYPE_F32, ACTION_SETS, n),
+                  seen = device_tensor(d, spec->pixels ? DTYPE_U8 : DTYPE_F32, n, env_spec_features(spec)),
+                  floats = device_tensor(d, DTYPE_F32, 2, n), ints = device_tensor(d, DTYPE_I32, 2, n),
+                  bytes = device_tensor(d, DTYPE_U8, 2, n);
+    struct env_step step = {
+        .rewards = floats.data,
+        .returns = (float *)floats.data + n,
+        .lengths = ints.data,
+        .final_slots = (int32_t *)ints.data + n,
+        .terminated = bytes.data,
+        .truncated = (uint8_t *)bytes.data + n,
+        .observations = seen.data,
+    };
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    float *drawn = MEM_NEW(float, tensor_count(actions));
+    draw_actions(spec, drawn, tensor_count(actions), &rng);
+    queue_upload(e->queue, actions, drawn);
+    mem_free(drawn);
+    enum status status = run_device_steps(e, &step, actions, seconds, rate);
+    struct tensor all[] = {actions, seen, floats, ints, bytes};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        device_release(d, all[i].data);
+    return status;
+}
+
 static enum status time_on_device(const struct report *report, const struct env_bench *e,
                                   struct device *device) {
     struct env_batch b;
     struct queue *q;
-    struct device_batch d = {0};
-    double rate;
-    int kind = env_native_find(e->config.name);
+    struct env_resident resident = {0};
+    double rate = 0;
     TRY(env_batch_open(&b, &e->config, e->config.count, 1, RNG_ENV, 0));
-    const struct env_kernels *kernels = device->backend->env_kernels;
-    enum status status = STATUS_OK;
-    if (kind < 0 || !kernels)
-        status = status_fail(STATUS_USAGE, "%s: has no kernels for %s", e->config.name, device->name);
+    enum status status = env_batch_reset(&b);
     if (status == STATUS_OK) status = queue_open(device, 0, &q);
     if (status == STATUS_OK) {
-        const struct env_native_batch *native = b.self;
-        size_t words = ACTION_SETS * (size_t)b.count;
-        float *actions = MEM_NEW(float, words);
-        struct rng rng = rng_make(1, RNG_TEST, 0);
-        draw_actions(&b.spec, actions, words, &rng);
-        device_batch_open(&d, q, &b, actions);
-        status = run_device_steps(&d, q, &kernels[kind], &native->rules, e->seconds, &rate);
+        status = env_resident_open(&resident, &b, q, STEPS, true);
+        if (status == STATUS_OK) status = time_resident(&resident, e->seconds, &rate);
         if (status == STATUS_OK) report_value(report, rate, "steps/s", "env.%s.device_steps", e->config.name);
-        device_batch_close(&d, device);
+        env_resident_close(&resident);
         queue_close(q);
-        mem_free(actions);
     }
     env_batch_close(&b);
     return status;
@@ -259,18 +244,18 @@ static enum status bench_env_run(const struct report *report, int argc, char **a
     long threads = 0;
     const char *name = NULL;
     options_init(&o, argc, argv);
-    const char *spec = option_text(&o, "device", "cpu");
-    bool gpu = strcmp(spec, "cpu") != 0;
+    const char *spec = option_text(&o, "device", NULL);
     TRY(option_long(&o, "threads", &threads, 0, 4096));
     TRY(option_double(&o, "seconds", &e.seconds, 0, 36000));
     TRY(option_done(&o));
     TRY(read_words(&o, &e, &name));
-    if (!e.config.count) e.config.count = e.outside ? 16 : gpu ? 65536 : 2048;
+    if (!e.config.count) e.config.count = e.outside ? 16 : spec ? 65536 : 2048;
     struct device *device = NULL;
-    if (gpu) TRY(device_open(spec, 1, &device));
+    if (spec) TRY(device_open(spec, (int)threads, &device));
     struct pool *pool = pool_create(e.outside ? 1 : (int)threads);
-    if (gpu)
-        report_note(report, "%d environments on %s, random actions", e.config.count, device->name);
+    if (device)
+        report_note(report, "%d environments in the memory of %s, random actions", e.config.count,
+                    device->name);
     else if (e.outside)
         report_note(report, "%d environments in worker processes, random actions", e.config.count);
     else
@@ -289,10 +274,12 @@ const struct bench bench_env = {
         "  tengen bench env [NAME] [env.key=value ...] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
         "  Each thread steps a batch of env.count (2048) environments by random actions drawn before, "
         "resets\n"
-        "  what has ended and observes. Without a name: all of our own, one after the other. On a GPU one\n"
-        "  batch (of 65536) lives in its memory, and kernels do the same. gym:ID and atari:GAME are one "
-        "batch\n"
-        "  (of 16) in env.workers processes; of Atari, also how long an observation takes from screens to "
-        "stack.\n",
+        "  what has ended and observes. Without a name: all of our own, one after the other. With --device "
+        "one\n"
+        "  batch (of 65536) that lives in the device's memory is stepped there. gym:ID and atari:GAME are "
+        "one\n"
+        "  batch (of 16) in env.workers processes; of Atari, also how long an observation takes from screens "
+        "to\n"
+        "  stack.\n",
     .run = bench_env_run,
 };

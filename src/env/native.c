@@ -9,14 +9,6 @@
 /* ---- loops over lanes ------------------------------------------------------------------------------------
  */
 
-/* Lanes are independent; their state is one array a quantity, which a compiler cannot tell from overlapping
- * ones. */
-#ifdef __clang__
-#define LANES _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define LANES _Pragma("GCC ivdep")
-#endif
-
 /* The first lane from i on that the mask names; n: none. Few are named: eight are looked at together. */
 static int next_lane(const uint8_t *mask, int i, int n) {
     for (; i < n; i++) {
@@ -45,7 +37,7 @@ static int next_lane(const uint8_t *mask, int i, int n) {
                                    size_t stride, struct rng *restrict rngs, int n,                          \
                                    const void *restrict actions, float *restrict rewards,                    \
                                    uint8_t *restrict terminated, uint8_t *restrict truncated) {              \
-        LANES for (int i = 0; i < n; i++) {                                                                  \
+        ENV_LANES for (int i = 0; i < n; i++) {                                                              \
             struct name_ s;                                                                                  \
             env_lane_load(&s, sizeof s, state, stride, (size_t)i);                                           \
             s = name_##_step(rules, s, &rngs[i], ((const action *)actions)[i], &rewards[i], &terminated[i],  \

@@ -3,11 +3,19 @@
 #ifndef ENV_NATIVE_H
 #define ENV_NATIVE_H
 
+#include "env/lane.h"
 #include "env/rules.h"
 #include "tengen/env.h"
 
-/* The loops over n lanes of one kind; state: [words, stride]. Lanes are independent; lane i draws from
- * rngs[i]. */
+/* Before a loop over lanes: they are independent. Their state is one array a quantity, which a compiler
+ * cannot tell from overlapping ones. */
+#ifdef __clang__
+#define ENV_LANES _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define ENV_LANES _Pragma("GCC ivdep")
+#endif
+
+/* The loops over n lanes of one kind; state: [words, stride]. Lane i draws from rngs[i]. */
 struct env_native {
     size_t state_bytes; /* of one environment */
     struct env_spec (*spec)(const struct env_rules *rules);

@@ -6,6 +6,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 
 "$TENGEN" bench env env.count=64 --seconds 0.01 --json >>figures
+"$TENGEN" bench env env.count=64 --seconds 0.01 --device cpu --json >>figures
 "$TENGEN" bench go --size 7 --seconds 0.01 --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter _7x7 --device cpu --json >>figures
 for shape in rows_6. units_64 weights_ linear_64_64.; do
