@@ -49,6 +49,8 @@
     F(S, bool, all_actions, false, 0, 0, "Atari: all 18 actions, not only those that the game knows")        \
     F(S, int, workers, 0, 0, 1024, "gym, Atari: worker processes; 0: one a core")                            \
     F(S, float, timeout, 60, 0.1, 1e6, "gym, Atari: seconds after which a silent worker is started again")   \
+    F(S, float, start_timeout, 600, 0.1, 1e6,                                                                \
+      "gym, Atari: seconds that a worker may take to start; on a busy machine Python takes long")            \
     F(S, string, python, "python3", 0, 0, "gym, Atari: the Python that has the modules")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 

@@ -137,10 +137,10 @@ static enum status fail_dead(struct workers *w, struct worker *worker) {
     return status_context(status, "%s", who);
 }
 
-static enum status fail_silent(struct workers *w, struct worker *worker) {
+static enum status fail_silent(struct workers *w, struct worker *worker, double seconds, const char *key) {
     char who[160];
     describe(w, worker, who);
-    return status_fail(STATUS_PEER, "%s: no answer for %g seconds (env.timeout)", who, w->timeout);
+    return status_fail(STATUS_PEER, "%s: no answer for %g seconds (env.%s)", who, seconds, key);
 }
 
 /* Waits for `ready`, a moment at most. */
@@ -157,7 +157,8 @@ static enum status wait_up(struct workers *w, struct worker *worker) {
     const struct area *area = &shared(w)->areas[worker - w->workers];
     while (!atomic_load(&area->up)) {
         if (child_has_ended(&worker->child)) return fail_dead(w, worker);
-        if (clock_now() > worker->active + w->timeout) return fail_silent(w, worker);
+        if (clock_now() > worker->active + w->start_timeout)
+            return fail_silent(w, worker, w->start_timeout, "start_timeout");
         wait_ready(w);
     }
     return STATUS_OK;
@@ -201,6 +202,7 @@ enum status workers_open(struct workers *w, const struct env_config *config, int
                          enum rng_purpose purpose, uint64_t first_index) {
     *w = (struct workers){.envs = envs,
                           .descriptor = -1,
+                          .start_timeout = (double)config->start_timeout,
                           .timeout = (double)config->timeout,
                           .all_actions = config->all_actions};
     w->name = mem_string(config->name);
@@ -305,7 +307,7 @@ static enum status look_after(struct workers *w) {
         if (child_has_ended(&worker->child))
             status = fail_dead(w, worker);
         else if (now > worker->active + w->timeout && is_busy(w, worker))
-            status = fail_silent(w, worker);
+            status = fail_silent(w, worker, w->timeout, "timeout");
         if (status != STATUS_OK) TRY(restart(w, worker));
     }
     return STATUS_OK;

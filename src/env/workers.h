@@ -9,8 +9,9 @@
  * all have been done, in the order in which they are
  *
  * A worker that dies, or takes longer than env.timeout over a command, is named in a warning, counted, and
- * started again while the others go on. Its environments are lost: their episodes end in the next step,
- * truncated, and the observation stays what it was. Commands that are out for them come back as lost.
+ * started again (which may take env.start_timeout) while the others go on. Its environments are lost: their
+ * episodes end in the next step, truncated, and the observation stays what it was. Commands that are out for
+ * them come back as lost.
  *
  * Each environment has a stream of its own, and is given a seed from it at its first reset (and when its
  * worker was started again); from then on it draws as it likes.
@@ -63,8 +64,8 @@ struct worker_slot {
 struct workers {
     char *name; /* of the environment, "gym:ID" */
     char python[CONFIG_TEXT];
-    double timeout;   /* seconds */
-    bool all_actions; /* config->all_actions */
+    double timeout, start_timeout; /* seconds */
+    bool all_actions;              /* config->all_actions */
     int count, envs;
     struct worker *workers; /* [count] */
     char *memory;           /* shared; memory_bytes */

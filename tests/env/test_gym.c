@@ -235,10 +235,10 @@ static void a_worker_that_is_silent_from_the_start_is_an_error(void **state) {
     (void)state;
     struct env_batch b;
     struct env_config c = configured("gym:Counter-deaf");
-    c.timeout = 0.5f;
+    c.start_timeout = 0.5f;
     assert_fails(
         env_batch_open(&b, &c, N, 1, RNG_ENV, 0), STATUS_PEER,
-        "worker 0 (environments 0 to 2 of gym:Counter-deaf): no answer for 0.5 seconds (env.timeout)");
+        "worker 0 (environments 0 to 2 of gym:Counter-deaf): no answer for 0.5 seconds (env.start_timeout)");
 }
 
 static void a_worker_that_does_nothing_but_die_is_given_up(void **state) {
