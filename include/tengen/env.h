@@ -116,11 +116,16 @@ struct env_batch {
     /* The provider's. */
     const struct env_provider *provider;
     void *self;
+    bool planned; /* opened where memory is only counted */
 };
 
 /* Opens `count` environments of the kind that the config names, in their first episode's beginning only after
  * env_batch_reset. Environment i draws from the stream (seed, purpose, first_index + i). Under RNG_EVAL a
- * provider shows whole episodes, unclipped. On failure the batch may be closed, but need not be. */
+ * provider shows whole episodes, unclipped. On failure the batch may be closed, but need not be.
+ *
+ * Where memory is only counted (mem_count_only) the batch takes what it would take and has its spec, but no
+ * environment comes to life: resets do nothing, and nothing is observed. One worker process is started to be
+ * asked for the spec, once for all plans of an environment. */
 enum status env_batch_open(struct env_batch *b, const struct env_config *config, int count, uint64_t seed,
                            enum rng_purpose purpose, uint64_t first_index) MUST_USE;
 void env_batch_close(struct env_batch *b); /* legal on a zeroed batch */

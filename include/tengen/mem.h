@@ -30,6 +30,7 @@ bool mem_permits(size_t bytes);
 /* From now on what the calling thread takes is counted, and large requests get addresses whose memory is
  * there only where it is touched: for finding out what something would take. */
 void mem_count_only(bool on);
+bool mem_is_counting(void);
 /* What will be taken later, where it is only counted: as mem_alloc; else NULL. For mem_free. */
 void *mem_expect(size_t bytes);
 

@@ -51,6 +51,10 @@ void mem_count_only(bool on) {
     counting = on;
 }
 
+bool mem_is_counting(void) {
+    return counting;
+}
+
 bool mem_permits(size_t bytes) {
     return counting || within_limit(bytes) >= bytes;
 }

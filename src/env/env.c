@@ -83,7 +83,7 @@ static enum status find_provider(const char *name, const struct env_provider **p
 
 enum status env_batch_open(struct env_batch *b, const struct env_config *config, int count, uint64_t seed,
                            enum rng_purpose purpose, uint64_t first_index) {
-    *b = (struct env_batch){.count = count};
+    *b = (struct env_batch){.count = count, .planned = mem_is_counting()};
     ENSURE(count > 0, "%d environments", count);
     ACCOUNT("environments");
     TRY(find_provider(config->name, &b->provider));
@@ -133,13 +133,14 @@ static void clear_accounts(struct env_batch *b) {
 }
 
 enum status env_batch_reset(struct env_batch *b) {
+    if (b->planned) return STATUS_OK;
     TRY(b->provider->reset(b, NULL));
     clear_accounts(b);
     return STATUS_OK;
 }
 
 void env_batch_observe(struct env_batch *b, void *observations) {
-    b->provider->observe(b, observations);
+    if (!b->planned) b->provider->observe(b, observations);
 }
 
 void env_batch_masks(struct env_batch *b, uint8_t *masks) {

@@ -198,24 +198,54 @@ static enum status start_all(struct workers *w) {
     return STATUS_OK;
 }
 
-enum status workers_open(struct workers *w, const struct env_config *config, int envs, uint64_t seed,
-                         enum rng_purpose purpose, uint64_t first_index) {
+static void take_memory(struct workers *w, const struct env_config *config, int envs) {
     *w = (struct workers){.envs = envs,
                           .descriptor = -1,
-                          .start_timeout = (double)config->start_timeout,
                           .timeout = (double)config->timeout,
+                          .start_timeout = (double)config->start_timeout,
                           .all_actions = config->all_actions};
     w->name = mem_string(config->name);
     snprintf(w->python, sizeof w->python, "%s", config->python);
     w->rngs = MEM_NEW(struct rng, envs);
-    for (int i = 0; i < envs; i++)
-        w->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
     w->seeded = MEM_NEW(uint8_t, envs);
     w->out = MEM_NEW(uint8_t, envs);
     w->lost = MEM_NEW(uint8_t, envs);
     memset(w->lost, 1, (size_t)envs); /* until their first reset */
     distribute(w, config->workers);
-    enum status status = start_all(w);
+}
+
+/* Starts one worker with one environment to be asked. What was answered last is remembered, since a plan
+ * opens what is the same but for its size again and again. */
+static enum status ask_spec(const struct env_config *config, struct worker_spec *spec) {
+    static _Thread_local struct {
+        char name[CONFIG_TEXT], python[CONFIG_TEXT];
+        bool all_actions;
+        struct worker_spec spec;
+    } last;
+    if (strcmp(last.name, config->name) != 0 || strcmp(last.python, config->python) != 0 ||
+        last.all_actions != config->all_actions) {
+        struct workers one;
+        take_memory(&one, config, 1);
+        enum status status = start_all(&one);
+        if (status == STATUS_OK) {
+            last.spec = one.spec;
+            last.all_actions = config->all_actions;
+            memcpy(last.name, config->name, sizeof last.name);
+            memcpy(last.python, config->python, sizeof last.python);
+        }
+        workers_close(&one);
+        TRY(status);
+    }
+    *spec = last.spec;
+    return STATUS_OK;
+}
+
+enum status workers_open(struct workers *w, const struct env_config *config, int envs, uint64_t seed,
+                         enum rng_purpose purpose, uint64_t first_index) {
+    take_memory(w, config, envs);
+    for (int i = 0; i < envs; i++)
+        w->rngs[i] = rng_make(seed, purpose, first_index + (uint64_t)i);
+    enum status status = mem_is_counting() ? ask_spec(config, &w->spec) : start_all(w);
     if (status != STATUS_OK) workers_close(w);
     return status;
 }

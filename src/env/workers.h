@@ -81,7 +81,8 @@ struct workers {
 };
 
 /* Starts workers for `envs` environments, as many as config->workers says, and waits for them. Environment i
- * draws from the stream (seed, purpose, first_index + i). */
+ * draws from the stream (seed, purpose, first_index + i). Where memory is only counted none is there
+ * afterwards, but the spec is. */
 enum status workers_open(struct workers *w, const struct env_config *config, int envs, uint64_t seed,
                          enum rng_purpose purpose, uint64_t first_index) MUST_USE;
 void workers_close(struct workers *w); /* legal on a zeroed struct */

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include "env/workers.h"
+#include "folder.h"
+#include "tengen/file.h"
 #include "tengen/mem.h"
 #include "testing.h"
 
@@ -231,6 +233,45 @@ static void a_python_may_be_a_script_that_starts_another(void **state) {
     env_batch_close(&b);
 }
 
+static int lines_of(const char *path, const char *line) {
+    char *text, *rest, *next;
+    size_t size;
+    int count = 0;
+    if (!file_exists(path)) return 0;
+    assert_ok(file_read(path, &text, &size));
+    for (rest = text; (next = strsep(&rest, "\n"));)
+        count += strcmp(next, line) == 0;
+    mem_free(text);
+    return count;
+}
+
+static void a_plan_asks_one_worker_once_and_resets_nothing(void **state) {
+    (void)state;
+    static const char log[] = "starts.log";
+    struct env_batch b;
+    float seen[N][3] = {{0}};
+    struct env_config c = configured("gym:Counter-v0");
+    snprintf(c.python, sizeof c.python, TENGEN_SOURCE_DIR "/tests/env/fake/python.sh");
+    setenv("TENGEN_FAKE_LOG", log, 1);
+    mem_count_only(true);
+    for (int count = 1; count <= N; count++) {
+        assert_ok(env_batch_open(&b, &c, count, 1, RNG_ENV, 0));
+        assert_int_equal(env_spec_features(&b.spec), 3);
+        assert_ok(env_batch_reset(&b));
+        env_batch_observe(&b, seen);
+        env_batch_close(&b);
+    }
+    mem_count_only(false);
+    assert_int_equal(lines_of(log, "start"), 1);
+    assert_int_equal(lines_of(log, "reset"), 0);
+    assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
+    assert_ok(env_batch_reset(&b));
+    env_batch_close(&b);
+    assert_int_equal(lines_of(log, "start"), 1 + c.workers);
+    assert_int_equal(lines_of(log, "reset"), N);
+    unsetenv("TENGEN_FAKE_LOG");
+}
+
 static void a_worker_that_is_silent_from_the_start_is_an_error(void **state) {
     (void)state;
     struct env_batch b;
@@ -273,6 +314,7 @@ static void what_cannot_be_used_is_named(void **state) {
 int main(void) {
     if (system("python3 -c ''") != 0) return TEST_SKIPPED;
     setenv("PYTHONPATH", TENGEN_SOURCE_DIR "/tests/env/fake", 1);
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_and_seeds_are_the_environments),
         cmocka_unit_test(several_choices_reach_the_environment),
@@ -284,6 +326,7 @@ int main(void) {
         cmocka_unit_test(a_worker_whose_rules_raise_is_started_again),
         cmocka_unit_test(a_silent_worker_meets_the_time_limit),
         cmocka_unit_test(a_python_may_be_a_script_that_starts_another),
+        cmocka_unit_test(a_plan_asks_one_worker_once_and_resets_nothing),
         cmocka_unit_test(a_worker_that_is_silent_from_the_start_is_an_error),
         cmocka_unit_test(a_worker_that_does_nothing_but_die_is_given_up),
         cmocka_unit_test(a_reward_that_is_no_number_is_an_error),

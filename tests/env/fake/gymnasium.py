@@ -1,4 +1,5 @@
-"""Stands for Gymnasium in tests of the worker protocol: plain Python, no numpy."""
+"""Stands for Gymnasium in tests of the worker protocol: plain Python, no numpy. $TENGEN_FAKE_LOG gets a line for each reset
+of a Counter."""
 import os
 import random
 import time
@@ -38,6 +39,9 @@ class Counter:
     def reset(self, seed=None):
         if self.how == "stillborn":
             os._exit(3)
+        if "TENGEN_FAKE_LOG" in os.environ:
+            with open(os.environ["TENGEN_FAKE_LOG"], "a") as log:
+                print("reset", file=log)
         if seed is not None:
             self.random = random.Random(seed)
         self.step_count, self.draw = 0, self.random.randrange(1000)
