@@ -5,59 +5,32 @@
  * Bound by bytes. Floors at a copy's bandwidth: the sum reads g; SGD reads w, m, g and writes w, m; Adam
  * reads w, m, v, g and writes w, m, v. Double precision adds of the sum, one an element, stay below that on
  * devices with few units for them too (2 a clock and multiprocessor against 0.8 elements read). */
-#include "cuda/common.cuh"
+#include "cuda/sums.cuh"
 
 /* ---- gradient norm ----------------------------------------------------------------------------------------
  */
 
-constexpr size_t SQUARES_BLOCKS = 2048; /* at most */
-constexpr size_t SQUARES_EACH = 8;      /* packs a thread, where there are fewer blocks */
-
-template <int N>
-__global__ void __launch_bounds__(BLOCK) squares_kernel(double *partial, const float *g, size_t count) {
-    const size_t first = static_cast<size_t>(blockIdx.x) * BLOCK + threadIdx.x;
-    const size_t stride = static_cast<size_t>(gridDim.x) * BLOCK, packs = count / N;
-    double sum = 0.0;
-#pragma unroll 4
-    for (size_t i = first; i < packs; i += stride) {
-        float v[N];
-        load(v, g + i * N);
+struct squares_sum {
+    static constexpr int N = PACK<float>, SUMS = 1;
+    const float *g;
+    float *out;
+    __device__ void begin() {}
+    template <int n> __device__ void add(double (&sum)[SUMS], size_t i) const {
+        float v[n];
+        load(v, g + i);
 #pragma unroll
-        for (int k = 0; k < N; k++)
-            sum += static_cast<double>(v[k]) * static_cast<double>(v[k]);
+        for (int k = 0; k < n; k++)
+            sum[0] += static_cast<double>(v[k]) * static_cast<double>(v[k]);
     }
-    if (N > 1 && packs * N + first < count) {
-        const double v = static_cast<double>(g[packs * N + first]);
-        sum += v * v;
+    __device__ void finish(const double (&sum)[SUMS]) const {
+        *out = static_cast<float>(sum[0]);
     }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
-}
-
-static __global__ void __launch_bounds__(BLOCK)
-    squares_finish_kernel(float *out, const double *partial, int count) {
-    double sum = 0.0;
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += BLOCK)
-        sum += partial[i];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) *out = static_cast<float>(sum);
-}
+};
 
 void cuda_sum_squares(struct queue *q, struct tensor out, struct tensor g) {
     check_sum_squares(out, g);
-    const size_t count = tensor_count(g);
-    const bool vectors = aligned(g);
-    const size_t wanted = ceil_div(count, SQUARES_EACH * BLOCK * PACK<float>);
-    const int blocks = wanted == 0 ? 1 : static_cast<int>(wanted < SQUARES_BLOCKS ? wanted : SQUARES_BLOCKS);
-    double *partial =
-        static_cast<double *>(cuda_scratch(q, PLACE_PARTIALS, static_cast<size_t>(blocks) * sizeof(double)));
-    if (vectors)
-        LAUNCH(q, (squares_kernel<PACK<float>>), static_cast<unsigned>(blocks), BLOCK, 0, partial,
-               data_of<float>(g), count);
-    else
-        LAUNCH(q, (squares_kernel<1>), static_cast<unsigned>(blocks), BLOCK, 0, partial, data_of<float>(g),
-               count);
-    LAUNCH(q, squares_finish_kernel, 1, BLOCK, 0, data_of<float>(out), partial, blocks);
+    const squares_sum f = {data_of<float>(g), data_of<float>(out)};
+    sum_run(q, f, tensor_count(g), aligned(g));
 }
 
 static __global__ void clip_scale_kernel(float *hyper, const float *sum, float max_norm) {
