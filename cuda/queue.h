@@ -23,7 +23,7 @@ enum cuda_place {
     PLACE_WEIGHTS,  /* converted weights that have no version, and so are not kept */
     PLACE_BIAS,     /* the same of a bias */
     PLACE_X,        /* converted activations, where a library wants another type */
-    PLACE_GRADIENT, /* the same of their gradients; means of batch norm's backward pass */
+    PLACE_GRADIENT, /* the same of their gradients; means that a second kernel reads */
     PLACE_COUNT
 };
 void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes);

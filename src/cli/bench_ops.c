@@ -37,6 +37,8 @@ static const struct op_shape shapes[] = {
     {FAMILY_ROWS, "rows_6", 4096, 0, 0, 6, 0, 0, 0, 0},
     {FAMILY_ROWS, "large_rows_362", 0, 0, 0, 362, 0, 0, 0, 0},
     {FAMILY_ROWS, "large_rows_6", 0, 0, 0, 6, 0, 0, 0, 0},
+    {FAMILY_ROLLOUT, "rollout_128x1024", 1024, 128, 0, 400, 0, 0, 0, 0},
+    {FAMILY_ROLLOUT, "large_rollout_128", 0, 128, 0, 400, 0, 0, 0, 0},
     {FAMILY_RECURRENT, "units_64", 32, 0, 0, 64, 0, 0, 0, 0},
     {FAMILY_RECURRENT, "units_256", 1024, 0, 0, 256, 0, 0, 0, 0},
     {FAMILY_RECURRENT, "large_units_256", 0, 0, 0, 256, 0, 0, 0, 0},

@@ -11,6 +11,7 @@ enum family {
     FAMILY_PLANES,
     FAMILY_MAP,
     FAMILY_ROWS,
+    FAMILY_ROLLOUT,
     FAMILY_RECURRENT,
     FAMILY_WEIGHTS,
     FAMILY_STEP
@@ -19,7 +20,8 @@ enum family {
 /* A shape. n 0: as many samples (rows, outputs, values) as make the main operand four times the device's
  * cache. CONV     x [n,h,w,c]  w [o,kernel,kernel,c]      LINEAR   x [n,c]  w [o,c] MAP      [n,h,w,c],
  * channels [c]                 ROWS     [n,c], columns [n] WEIGHTS  [n,c], outputs [n] STEP     [n]
- * PLANES   [n,h,w,c] out of bits       RECURRENT [n,c], gates [n,3c] */
+ * PLANES   [n,h,w,c] out of bits       RECURRENT [n,c], gates [n,3c]
+ * ROLLOUT  [h,n], rows of c pixels */
 struct op_shape {
     enum family family;
     const char *name;

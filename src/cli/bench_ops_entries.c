@@ -2,6 +2,7 @@
 
 #include "tengen/mem.h"
 #include "tengen/rng.h"
+#include "tengen/rollout.h"
 
 /* ---- entries ----------------------------------------------------------------------------------------------
  */
@@ -96,6 +97,18 @@ BENCH(categorical_target, FAMILY_ROWS, 1.5, 2, t[HALF], t[COLUMN], t[COLUMN], t[
       10.0f)
 BENCH(categorical_loss, FAMILY_ROWS, 2, 4, t[STATS3], t[A], t[B], t[ACTION], t[HALF], tensor_none(), -10.0f,
       10.0f, 1.0f)
+
+/* Rollouts: REWARD .. RETURN [h,n], LAST [n], ENDS [h,n]: no episode ends; ORDER [rows], MEANS, MOMENTS [5].
+ * Views of these: PIXELS of ENDS and FLOATS of RETURN [rows,c], LOSSES of REWARD [h n/5,5]. */
+enum { REWARD, RATED, FINAL, ADVANTAGE, RETURN, LAST, ENDS, ORDER, MEANS, MOMENTS, PIXELS, FLOATS, LOSSES };
+
+BENCH(rows_gather, FAMILY_ROLLOUT, 1.25, 0, t[FLOATS], t[PIXELS], t[ORDER])
+BENCH(advantages, FAMILY_ROLLOUT, 4.5, 0, t[ADVANTAGE], t[RETURN], t[REWARD], t[RATED], t[ENDS], t[ENDS],
+      t[FINAL], t[LAST], 0.99f, 0.95f)
+BENCH(standardise, FAMILY_ROLLOUT, 3, 0, t[RETURN], t[REWARD])
+BENCH(column_moments, FAMILY_ROLLOUT, 2, 0, t[MEANS], t[MOMENTS], t[LOSSES])
+BENCH(episode_starts, FAMILY_ROLLOUT, 1.5, 0, t[RETURN], t[ENDS], t[ENDS])
+
 /* Recurrent layers: GATES ... [n,3c], UNITS ... [n,c], STARTS [n]. */
 enum { GATES, GATES2, GATES3, UNITS, UNITS2, UNITS3, STARTS };
 
@@ -215,6 +228,28 @@ static void make_rows(struct op_operands *b, int n, int c) {
     b->main = bytes(b, A, A);
 }
 
+static void make_rollout(struct op_operands *b, int n, const struct op_shape *s) {
+    const int values = s->h * n, rows = values / s->c;
+    for (int i = REWARD; i <= RETURN; i++)
+        MAKE(b, DTYPE_F32, s->h, n);
+    MAKE(b, DTYPE_F32, n);
+    MAKE(b, DTYPE_U8, s->h, n);
+    MAKE(b, DTYPE_I32, rows);
+    make_many(b, 2, DTYPE_F32, 5);
+    b->t[PIXELS] = tensor_2(b->t[ENDS].data, DTYPE_U8, rows, s->c);
+    b->t[FLOATS] = tensor_2(b->t[RETURN].data, DTYPE_F32, rows, s->c);
+    b->t[LOSSES] = tensor_2(b->t[REWARD].data, DTYPE_F32, values / 5, 5);
+    uint8_t *ends = MEM_NEW(uint8_t, values);
+    int32_t *order = MEM_NEW(int32_t, rows);
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    rollout_shuffle(order, rows, &rng);
+    queue_upload(b->queue, b->t[ENDS], ends);
+    queue_upload(b->queue, b->t[ORDER], order);
+    mem_free(ends);
+    mem_free(order);
+    b->main = bytes(b, REWARD, REWARD);
+}
+
 static void make_recurrent(struct op_operands *b, int n, int c) {
     for (int i = GATES; i <= GATES3; i++)
         MAKE(b, DTYPE_F32, n, 3 * c);
@@ -246,9 +281,10 @@ static int rows_beyond_cache(const struct device *d, size_t row, enum dtype dtyp
 
 void op_operands_make(struct op_operands *b, struct queue *q, const struct op_shape *s, enum dtype dtype) {
     const bool images = s->family == FAMILY_MAP || s->family == FAMILY_PLANES;
-    size_t row = images                     ? (size_t)s->h * (size_t)s->w * (size_t)s->c
-                 : s->family == FAMILY_STEP ? 1
-                                            : (size_t)s->c;
+    size_t row = images                        ? (size_t)s->h * (size_t)s->w * (size_t)s->c
+                 : s->family == FAMILY_STEP    ? 1
+                 : s->family == FAMILY_ROLLOUT ? (size_t)s->h
+                                               : (size_t)s->c;
     int n = s->n ? s->n : rows_beyond_cache(q->device, row, images ? dtype : DTYPE_F32);
     *b = (struct op_operands){.queue = q, .shape = s, .version = b->version + 1, .column = 4.0 * n};
     switch (s->family) {
@@ -266,6 +302,9 @@ void op_operands_make(struct op_operands *b, struct queue *q, const struct op_sh
         break;
     case FAMILY_ROWS:
         make_rows(b, n, s->c);
+        break;
+    case FAMILY_ROLLOUT:
+        make_rollout(b, n, s);
         break;
     case FAMILY_RECURRENT:
         make_recurrent(b, n, s->c);

@@ -249,6 +249,60 @@ static inline void check_loss(const char *op, struct tensor loss, struct tensor 
     if (tensor_is(dx)) check_rows(op, dx, x);
 }
 
+/* ---- rollouts ---------------------------------------------------------------------------------------------
+ */
+
+/* Rows of y [M, ...] and x [N, ...] agree, and elements of y are counted in 32 bits; returns how many a row
+ * has.
+ */
+static inline size_t check_rows_gather(struct tensor y, struct tensor x, struct tensor index) {
+    const char *op = "rows_gather";
+    char yt[64], xt[64];
+    const size_t m = (size_t)y.dims[0], n = (size_t)x.dims[0];
+    const bool pixels = y.dtype == DTYPE_F32 && x.dtype == DTYPE_U8;
+    ENSURE((pixels || (y.dtype == x.dtype && y.dtype != DTYPE_BF16)) &&
+               tensor_count(y) * n == tensor_count(x) * m && tensor_count(y) <= UINT32_MAX,
+           "%s: rows of %s cannot be those of %s", op, tensor_text(y, yt, sizeof yt),
+           tensor_text(x, xt, sizeof xt));
+    if (tensor_is(index)) {
+        check_dtype(op, index, DTYPE_I32);
+        check_vector(op, index, y.dims[0], y);
+    } else {
+        ENSURE(m <= n, "%s: %s has more rows than %s", op, tensor_text(y, yt, sizeof yt),
+               tensor_text(x, xt, sizeof xt));
+    }
+    return m ? tensor_count(y) / m : 0;
+}
+
+/* A flag for each element of `like`. */
+static inline void check_flags(const char *op, struct tensor t, struct tensor like) {
+    check_count(op, t, like);
+    check_dtype(op, t, DTYPE_U8);
+}
+
+static inline void check_standardise(struct tensor y, struct tensor x) {
+    check_count("standardise", y, x);
+    check_dtype("standardise", y, DTYPE_F32);
+    check_dtype("standardise", x, DTYPE_F32);
+}
+
+static inline void check_column_moments(struct tensor mean, struct tensor squares, struct tensor x) {
+    const char *op = "column_moments";
+    check_rank(op, x, 2);
+    check_dtype(op, x, DTYPE_F32);
+    check_vector(op, mean, x.dims[1], x);
+    check_dtype(op, mean, DTYPE_F32);
+    check_optional(op, squares, x.dims[1], x);
+}
+
+static inline void check_episode_starts(struct tensor starts, struct tensor terminated,
+                                        struct tensor truncated) {
+    const char *op = "episode_starts";
+    check_dtype(op, starts, DTYPE_F32);
+    check_flags(op, terminated, starts);
+    check_flags(op, truncated, starts);
+}
+
 /* ---- action values, noisy layers -----------------------------------------------------------------------
  */
 

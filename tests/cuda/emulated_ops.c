@@ -73,7 +73,7 @@ static void misaligned_views_give_the_same(void **state) {
     struct queue *q = harness.queues[2];
     for (int d = 0; d < 2; d++) {
         enum dtype dtype = both_dtypes[d];
-        struct tensor sum[2], y[2], pooled[2], squares[2];
+        struct tensor sum[2], y[2], pooled[2], squares[2], rows[2];
         for (int skip = 0; skip < 2; skip++) {
             struct tensor x = tensor_random(q, dtype, 4, dims, skip),
                           b = tensor_random(q, DTYPE_F32, 1, dims + 3, 0);
@@ -87,18 +87,21 @@ static void misaligned_views_give_the_same(void **state) {
             q->op->bias_backward(q, sum[skip], x);
             q->op->pool_forward(q, pooled[skip], x, POOLING_MAX);
             q->op->pool_backward(q, x, pooled[skip], pooled[skip], x, POOLING_MEAN, false);
+            rows[skip] = tensor_random(q, DTYPE_F32, 4, dims, skip);
             q->op->sum_squares(q, squares[skip], one);
+            q->op->standardise(q, one, one);
+            q->op->rows_gather(q, rows[skip], one, tensor_none());
             assert_ok(queue_wait(q));
             tensor_free(q, x, skip);
             tensor_free(q, one, skip);
             tensor_free(q, b, 0);
         }
-        struct tensor *all[] = {sum, y, pooled, squares};
-        for (int k = 0; k < 4; k++) {
+        struct tensor *all[] = {sum, squares, y, pooled, rows};
+        for (int k = 0; k < 5; k++) {
             for (size_t i = 0; i < tensor_count(all[k][0]); i++)
                 assert_near(value_of(all[k][1], i), value_of(all[k][0], i), 1e-6, 1e-6);
             tensor_free(q, all[k][0], 0);
-            tensor_free(q, all[k][1], k == 1 || k == 2);
+            tensor_free(q, all[k][1], k >= 2);
         }
     }
 }

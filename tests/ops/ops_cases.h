@@ -11,6 +11,7 @@
 #include "check_optimiser.h"
 #include "check_planes.h"
 #include "check_policy.h"
+#include "check_rollout.h"
 #include "check_value.h"
 #include "harness.h"
 
