@@ -1,7 +1,6 @@
 /* The GPU's memory, transfers and copies of weights; skipped where there is no GPU. */
-#include "testing.h"
+#include "gpu.h"
 
-#include "tengen/device.h"
 #include "tengen/mem.h"
 #include "tengen/ops.h"
 
@@ -80,11 +79,5 @@ int main(void) {
         cmocka_unit_test(copies_of_weights_follow_their_version),
         cmocka_unit_test(the_description_names_device_and_libraries),
     };
-    if (device_open("cuda", 0, &device) != STATUS_OK) {
-        print_message("%s\n", status_text());
-        return TEST_SKIPPED;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    device_close(device);
-    return failed;
+    return GPU_RUN(tests, &device);
 }

@@ -1,5 +1,6 @@
 /* Environments on the GPU live as those on the host do, bit for bit; skipped where there is no GPU. */
 #include "env/env_twins.h"
+#include "gpu.h"
 
 static struct device *device;
 
@@ -13,11 +14,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_environment_lives_on_the_device_as_on_the_host),
     };
-    if (device_open("cuda", 0, &device) != STATUS_OK) {
-        print_message("%s\n", status_text());
-        return TEST_SKIPPED;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    device_close(device);
-    return failed;
+    return GPU_RUN(tests, &device);
 }

@@ -1,5 +1,5 @@
 /* Whole networks on the GPU: each inference pass is repeated on the CPU; skipped where there is no GPU. */
-#include "testing.h"
+#include "gpu.h"
 
 #include "tengen/mem.h"
 #include "tengen/model.h"
@@ -51,11 +51,5 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_infers_as_on_the_cpu),
     };
-    if (device_open("cuda", 0, &device) != STATUS_OK) {
-        print_message("%s\n", status_text());
-        return TEST_SKIPPED;
-    }
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    device_close(device);
-    return failed;
+    return GPU_RUN(tests, &device);
 }

@@ -1,5 +1,6 @@
 /* Every operation on the GPU, by the harness that holds the CPU's; skipped where there is no GPU.
  * `gpu_ops NAME ...` runs the operations whose names hold one of the names. */
+#include "gpu.h"
 #include "ops/ops_cases.h"
 
 static struct harness harness;
@@ -20,10 +21,7 @@ int main(int argc, char **argv) {
     struct CMUnitTest tests[OP_CASES] = {0};
     struct device *device;
     size_t count = 0;
-    if (device_open("cuda", 0, &device) != STATUS_OK) {
-        print_message("%s\n", status_text());
-        return TEST_SKIPPED;
-    }
+    if (!gpu_open(&device)) return TEST_SKIPPED;
     for (int i = 0; i < OP_CASES; i++)
         if (is_asked_for(op_cases[i].name, argc, argv))
             tests[count++] = (struct CMUnitTest){op_cases[i].name, op_agrees_with_double_precision, NULL,
