@@ -5,6 +5,7 @@
 #include "emulated.h"
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,9 +48,9 @@ struct fiber {
     void *fake_stack; /* address sanitizer's, for locals that outlive their function */
 };
 
-static struct fiber scheduler; /* the caller of launch() */
-static const void *scheduler_bottom;
-static size_t scheduler_size;
+static thread_local struct fiber scheduler; /* the caller of launch() */
+static thread_local const void *scheduler_bottom;
+static thread_local size_t scheduler_size;
 
 #ifdef __x86_64__
 /* Saves what a call preserves on the stack, changes stacks, and restores: all that a switch needs. */
@@ -127,21 +128,20 @@ struct memory {
     size_t bytes;
 };
 
-struct indices *current;
+__thread struct indices *current;
 
-static struct launch {
+static thread_local struct launch {
     void (*call)(const void *context);
     const void *context;
     const char *kernel;
     size_t shared_bytes;
 } running;
 
-static std::vector<struct thread> threads; /* of the block that runs */
-static size_t thread_now, live;
-/* Idle ones. Not destroyed at exit, so that leak checkers see them held. */
-static std::vector<struct fiber *> &fibers = *new std::vector<struct fiber *>();
-static std::vector<struct memory> pieces;
-static std::string failure; /* of the launch that runs; "" while all is well */
+static thread_local std::vector<struct thread> threads; /* of the block that runs */
+static thread_local size_t thread_now, live;
+static thread_local std::vector<struct memory> pieces;
+static thread_local std::string failure; /* of the launch that runs; "" while all is well */
+static std::mutex launched_lock;
 static std::set<std::string> launched;
 
 static void thread_leave(void) {
@@ -161,10 +161,28 @@ static void fiber_entry(void) {
     }
 }
 
+/* A kernel that failed leaves its fibers in the middle of things. */
+static void fiber_drop(struct fiber *f) {
+#ifdef EMULATION_ASAN
+    __asan_unpoison_memory_region(f->stack + GUARD_BYTES, STACK_BYTES);
+#endif
+    munmap(f->stack, GUARD_BYTES + STACK_BYTES);
+    delete f;
+}
+
+/* Idle ones. A fiber stays with its thread, whose scheduler it leaves to. */
+static thread_local struct fiber_pool {
+    std::vector<struct fiber *> idle;
+    ~fiber_pool() {
+        for (struct fiber *f : idle)
+            fiber_drop(f);
+    }
+} fibers;
+
 static struct fiber *fiber_get(void) {
-    if (!fibers.empty()) {
-        struct fiber *f = fibers.back();
-        fibers.pop_back();
+    if (!fibers.idle.empty()) {
+        struct fiber *f = fibers.idle.back();
+        fibers.idle.pop_back();
         return f;
     }
     struct fiber *f = new struct fiber();
@@ -174,15 +192,6 @@ static struct fiber *fiber_get(void) {
     f->stack = static_cast<char *>(stack);
     fiber_prepare(f, fiber_entry);
     return f;
-}
-
-/* A kernel that failed leaves its fibers in the middle of things. */
-static void fiber_drop(struct fiber *f) {
-#ifdef EMULATION_ASAN
-    __asan_unpoison_memory_region(f->stack + GUARD_BYTES, STACK_BYTES);
-#endif
-    munmap(f->stack, GUARD_BYTES + STACK_BYTES);
-    delete f;
 }
 
 static void note_failure(const char *format, va_list arguments) {
@@ -301,7 +310,7 @@ uint64_t collective(enum collective kind, unsigned lanes, uint64_t value, unsign
 
 enum order { FORWARD, REVERSED, SHUFFLED };
 
-static uint64_t shuffle_state = 88172645463325252u;
+static thread_local uint64_t shuffle_state = 88172645463325252u;
 
 static unsigned shuffle_below(size_t n) { /* xorshift64 */
     shuffle_state ^= shuffle_state << 13;
@@ -326,7 +335,7 @@ static void thread_run(size_t index) {
     current = &t->where;
     fiber_switch(&scheduler, t->fiber, t->fiber->stack + GUARD_BYTES, STACK_BYTES);
     if (t->state != DONE) return;
-    fibers.push_back(t->fiber); /* the next thread takes its stack */
+    fibers.idle.push_back(t->fiber); /* the next thread takes its stack */
     t->fiber = nullptr;
     live--;
 }
@@ -352,7 +361,7 @@ static void barrier_pass(void) {
 }
 
 static void block_run(dim3 block, dim3 grid, dim3 block_size, enum order order) {
-    static std::vector<unsigned> turn;
+    static thread_local std::vector<unsigned> turn;
     const size_t count = static_cast<size_t>(block_size.x) * block_size.y * block_size.z;
     threads.assign(count, {});
     for (size_t i = 0; i < count; i++) {
@@ -385,14 +394,17 @@ void launch(struct queue *q, const char *kernel, dim3 grid, dim3 block, size_t s
             void (*call)(const void *context), const void *context) {
     std::string name = kernel + (kernel[0] == '(');
     name.resize(std::min(name.find_first_of("<)"), name.size()));
-    launched.insert(name);
+    {
+        std::lock_guard<std::mutex> hold(launched_lock);
+        launched.insert(name);
+    }
     running = {call, context, kernel, shared_bytes};
     failure.clear();
     if (static_cast<size_t>(block.x) * block.y * block.z > 1024 || grid.y > 65535 || grid.z > 65535 ||
         grid.x == 0 || block.x == 0 || shared_bytes > 48 << 10)
         note("no GPU takes a launch of %u x %u x %u blocks of %u x %u x %u threads with %zu bytes", grid.x,
              grid.y, grid.z, block.x, block.y, block.z, shared_bytes);
-    static std::vector<unsigned> turn;
+    static thread_local std::vector<unsigned> turn;
     const enum order order = static_cast<enum order>(*static_cast<int *>(q->state));
     put_in_order(&turn, static_cast<size_t>(grid.x) * grid.y * grid.z, order);
     for (unsigned i : turn)
@@ -423,6 +435,7 @@ static void emulation::keep_failure(struct queue *q) {
 }
 
 bool emulated_launched(const char *kernel) {
+    std::lock_guard<std::mutex> hold(emulation::launched_lock);
     return emulation::launched.count(kernel) > 0;
 }
 

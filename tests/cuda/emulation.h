@@ -8,6 +8,8 @@
  * access out of bounds or out of alignment, since shared memory, scratch and tensors are heap blocks of
  * exactly their size.
  *
+ * Each thread of the host has a GPU of its own to launch on, so that queues of several run at the same time.
+ *
  * Not seen: rounding of the GPU's own functions, what a lack of __syncwarp between lanes would do, streams.
  */
 #ifndef TESTS_CUDA_EMULATION_H
@@ -36,7 +38,7 @@ namespace emulation {
 struct indices {
     dim3 thread, block, block_size, grid_size;
 };
-extern struct indices *current; /* of the thread that runs */
+extern __thread struct indices *current; /* of the thread that runs; __thread: read without a call */
 
 /* Runs call(context) for every thread of every block. */
 void launch(struct queue *q, const char *kernel, dim3 grid, dim3 block, size_t shared_bytes,

@@ -3,6 +3,7 @@
 
 #include "tengen/mem.h"
 #include "tengen/ops.h"
+#include "tengen/thread.h"
 
 static struct device *device;
 
@@ -29,6 +30,43 @@ static void memory_is_zeroed_and_travels(void **state) {
     }
     assert_ok(queue_wait(q));
     queue_close(q);
+}
+
+enum { TRANSFERS = 40 };
+
+/* Uploads and downloads of many sizes by a queue of its own; how many came back other than they went. */
+static void transfers(void *wrong, int lane) {
+    int *count = (int *)wrong + lane;
+    struct queue *q;
+    if (queue_open(device, 0, &q) != STATUS_OK) {
+        *count = -1;
+        return;
+    }
+    for (int i = 0; i < TRANSFERS; i++) {
+        int n = 1 + i * i * i * 37;
+        int32_t *in = MEM_NEW(int32_t, n), *out = MEM_NEW(int32_t, n);
+        struct tensor t = tensor_1(device_alloc(device, (size_t)n * sizeof *in), DTYPE_I32, n);
+        for (int k = 0; k < n; k++)
+            in[k] = (lane + 1) * 1000 + (k + i) % 1000;
+        queue_upload(q, t, in);
+        queue_download(q, out, t);
+        *count += memcmp(in, out, (size_t)n * sizeof *in) != 0;
+        device_release(device, t.data);
+        mem_free(in);
+        mem_free(out);
+    }
+    if (queue_wait(q) != STATUS_OK) *count = -1;
+    queue_close(q);
+}
+
+static void two_threads_transfer_by_queues_of_their_own(void **state) {
+    (void)state;
+    struct pool *both = pool_create(2);
+    int wrong[2] = {0};
+    pool_run(both, 2, transfers, wrong);
+    pool_free(both);
+    assert_int_equal(wrong[0], 0);
+    assert_int_equal(wrong[1], 0);
 }
 
 /* y = x w^T of ones in BF16, with w = value everywhere */
@@ -76,6 +114,7 @@ static void the_description_names_device_and_libraries(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_and_travels),
+        cmocka_unit_test(two_threads_transfer_by_queues_of_their_own),
         cmocka_unit_test(copies_of_weights_follow_their_version),
         cmocka_unit_test(the_description_names_device_and_libraries),
     };

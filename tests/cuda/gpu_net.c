@@ -1,23 +1,13 @@
-/* Whole networks on the GPU: each inference pass is repeated on the CPU; skipped where there is no GPU. */
+/* Whole networks on the GPU: each inference pass is repeated on the CPU, and two queues run at once; skipped
+ * where there is no GPU. */
 #include "gpu.h"
+#include "two_queues.h"
 
-#include "tengen/mem.h"
-#include "tengen/model.h"
 #include "tengen/net_check.h"
-#include "tengen/rng.h"
 
 enum { BATCH = 9, PASSES = 4 /* by calls, recorded, and launched as a graph */ };
 
 static struct device *device;
-
-static void fill_random(struct queue *q, struct tensor x, uint64_t stream) {
-    struct rng rng = rng_make(1, RNG_TEST, stream);
-    float *values = MEM_NEW(float, tensor_count(x));
-    for (size_t i = 0; i < tensor_count(x); i++)
-        values[i] = rng_uniform(&rng);
-    queue_upload(q, x, values);
-    mem_free(values);
-}
 
 /* New weights before every other pass, so that copies of them have to follow. */
 static void model_infers_as_on_the_cpu(const struct model *m, enum precision precision) {
@@ -47,9 +37,25 @@ static void every_model_infers_as_on_the_cpu(void **state) {
             model_infers_as_on_the_cpu(model_at(i), p);
 }
 
+static void two_threads_infer_by_one_net_as_one_after_the_other(void **state) {
+    (void)state;
+    for (int i = 0; i < model_count(); i++)
+        for (enum precision p = PRECISION_F32; p < PRECISION_AUTO; p++)
+            two_queues_agree(device, model_at(i), p, true, 3);
+}
+
+static void learning_beside_inference_changes_no_bit(void **state) {
+    (void)state;
+    for (int i = 0; i < model_count(); i++)
+        for (enum precision p = PRECISION_F32; p < PRECISION_AUTO; p++)
+            two_queues_agree(device, model_at(i), p, false, 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_infers_as_on_the_cpu),
+        cmocka_unit_test(two_threads_infer_by_one_net_as_one_after_the_other),
+        cmocka_unit_test(learning_beside_inference_changes_no_bit),
     };
     return GPU_RUN(tests, &device);
 }

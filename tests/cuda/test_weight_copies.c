@@ -3,14 +3,16 @@
 #include "testing.h"
 
 #ifdef TENGEN_CUDNN
+#include <pthread.h>
+
 #include "cuda/graph.c"
 #include "cuda/weights.c"
 
 /* ---- a runtime whose device is the host -------------------------------------------------------------------
  */
 
-static bool capturing;
-static int made, launched; /* copies converted; graphs launched */
+static _Thread_local bool capturing;
+static _Thread_local int made, launched; /* copies converted; graphs launched */
 
 cudaError_t cudaMalloc(void **memory, size_t bytes) {
     assert_false(capturing);
@@ -74,7 +76,7 @@ void *cuda_stream(struct queue *q) {
     return NULL;
 }
 void *cuda_scratch(struct queue *q, enum cuda_place place, size_t bytes) {
-    static char scratch[PLACE_COUNT][1 << 10];
+    static _Thread_local char scratch[PLACE_COUNT][1 << 10];
     (void)q;
     assert_true(bytes <= sizeof scratch[place]);
     return scratch[place];
@@ -122,21 +124,29 @@ static void bed_close(struct bed *b) {
     mem_free(b);
 }
 
-/* The parameter as an operation gets it. */
-static const uint16_t *read(struct bed *b) {
+/* The parameter as an operation of a queue gets it. */
+static const uint16_t *read_by(struct queue *q, struct bed *b) {
     struct tensor w = tensor_1(b->weights, DTYPE_F32, COUNT);
     w.version = &b->version;
-    return cuda_parameter(&b->queue, w, DTYPE_BF16, PLACE_WEIGHTS).data;
+    return cuda_parameter(q, w, DTYPE_BF16, PLACE_WEIGHTS).data;
+}
+
+static const uint16_t *read(struct bed *b) {
+    return read_by(&b->queue, b);
 }
 
 /* A graph of one read, which has run before; NULL: it was spoilt. */
-static struct graph *record(struct bed *b) {
+static struct graph *record_by(struct queue *q, struct bed *b) {
     char why[64] = "?";
-    assert_true(cuda_graph_begin(&b->queue));
-    read(b);
-    struct graph *g = cuda_graph_end(&b->queue, why, sizeof why);
+    if (!cuda_graph_begin(q)) return NULL;
+    read_by(q, b);
+    struct graph *g = cuda_graph_end(q, why, sizeof why);
     if (!g) assert_string_equal(why, "");
     return g;
+}
+
+static struct graph *record(struct bed *b) {
+    return record_by(&b->queue, b);
 }
 
 /* ---- copies -----------------------------------------------------------------------------------------------
@@ -238,6 +248,55 @@ static void a_copy_first_wanted_while_recording_spoils_it(void **state) {
     bed_close(b);
 }
 
+/* ---- two threads ------------------------------------------------------------------------------------------
+ */
+
+enum { ROUNDS = 300 };
+
+/* A thread with a queue of its own on a bed's device, which reads the bed's weights. */
+struct reader {
+    struct bed *bed;
+    struct cuda_queue state;
+    struct queue queue;
+    int launches, conversions; /* how often it did what it should */
+};
+
+static void *reader_run(void *context) {
+    struct reader *r = context;
+    made = launched = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        const uint16_t *copy = read_by(&r->queue, r->bed);
+        struct graph *g = record_by(&r->queue, r->bed);
+        if (!g || !cuda_graph_launch(&r->queue, g) || bf16_to_float(copy[COUNT - 1]) != 1) break;
+        cuda_graph_free(r->queue.device, g);
+        atomic_fetch_add(&r->bed->device_state.releases, 1);
+    }
+    r->launches = launched;
+    r->conversions = made;
+    return NULL;
+}
+
+/* One captures while the other allocates, copies and hears of released memory. */
+static void two_threads_read_the_same_weights_by_queues_of_their_own(void **state) {
+    (void)state;
+    struct bed *b = bed_open();
+    struct reader readers[2] = {{.bed = b}, {.bed = b}};
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        readers[i].queue = (struct queue){.device = &b->device, .state = &readers[i].state};
+        assert_int_equal(pthread_create(&threads[i], NULL, reader_run, &readers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(readers[i].launches, ROUNDS);
+        assert_in_range(readers[i].conversions, ROUNDS, 2 * ROUNDS); /* after each release of its own */
+        assert_non_null(readers[i].state.copies);
+        assert_null(readers[i].state.copies->next);
+        cuda_copies_free(&readers[i].state);
+    }
+    bed_close(b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_is_made_once_a_version),
@@ -246,6 +305,7 @@ int main(void) {
         cmocka_unit_test(memory_that_is_released_voids_no_graph),
         cmocka_unit_test(a_workspace_that_moves_voids_graphs),
         cmocka_unit_test(a_copy_first_wanted_while_recording_spoils_it),
+        cmocka_unit_test(two_threads_read_the_same_weights_by_queues_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
