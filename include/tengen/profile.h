@@ -22,12 +22,13 @@ void profile_iteration(void);
  * to its time; then the work of each group of queues (queue.label, or the phase that used the queue). */
 char *profile_text(void);
 
-/* For device.c: a queue begins and ends; copies are timed as operations are. Nothing happens where the queue
- * is not profiled. */
+/* For device.c: a queue begins and ends. */
 void profile_queue_open(struct queue *q);
 void profile_queue_close(struct queue *q);
-enum profile_copy { PROFILE_UP, PROFILE_DOWN };
-void profile_copy_begin(struct queue *q, enum profile_copy direction, size_t bytes);
-void profile_copy_end(struct queue *q);
+/* What is timed as operations are: copies, which have bytes, and steps of environments in the device's
+ * memory. Nothing happens where the queue is not profiled. */
+enum profile_work { PROFILE_UP, PROFILE_DOWN, PROFILE_ENVIRONMENTS, PROFILE_WORKS };
+void profile_work_begin(struct queue *q, enum profile_work work, size_t bytes);
+void profile_work_end(struct queue *q);
 
 #endif

@@ -7,6 +7,8 @@
 #include "env/native.h"
 #include "tengen/account.h"
 #include "tengen/ops.h"
+#include "tengen/phase.h"
+#include "tengen/profile.h"
 #include "tengen/thread.h"
 
 enum { PIECE = 512 /* lanes: what a step touches of them stays in the first cache */ };
@@ -166,16 +168,21 @@ static void run_pieces(const struct env_resident *e, const struct env_step *step
 /* ---- stepping --------------------------------------------------------------------------------------------
  */
 
-static const struct env_rules *rules_of(const struct env_resident *e) {
+static void observe_or_step(struct env_resident *e, const struct env_step *step, void *observations) {
     const struct env_native_batch *native = e->batch->self;
-    return &native->rules;
+    PHASE("environments");
+    profile_work_begin(e->queue, PROFILE_ENVIRONMENTS, 0);
+    if (!e->kernels)
+        run_pieces(e, step, observations);
+    else if (step)
+        e->kernels->step(e->queue, &native->rules, e->lanes, *step);
+    else
+        e->kernels->observe(e->queue, &native->rules, e->lanes, observations);
+    profile_work_end(e->queue);
 }
 
 void env_resident_observe(struct env_resident *e, void *observations) {
-    if (e->kernels)
-        e->kernels->observe(e->queue, rules_of(e), e->lanes, observations);
-    else
-        run_pieces(e, NULL, observations);
+    observe_or_step(e, NULL, observations);
 }
 
 void env_resident_begin(struct env_resident *e) {
@@ -188,8 +195,5 @@ void env_resident_begin(struct env_resident *e) {
 void env_resident_step(struct env_resident *e, const struct env_step *step) {
     e->steps++;
     ENSURE(e->steps <= e->horizon, "step %d of a rollout of %d", e->steps, e->horizon);
-    if (e->kernels)
-        e->kernels->step(e->queue, rules_of(e), e->lanes, *step);
-    else
-        run_pieces(e, step, step->observations);
+    observe_or_step(e, step, step->observations);
 }

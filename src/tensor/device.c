@@ -198,17 +198,17 @@ void queue_close(struct queue *q) {
 void queue_upload(struct queue *q, struct tensor to, const void *host) {
     PHASE("copies up");
     size_t bytes = tensor_bytes(to);
-    profile_copy_begin(q, PROFILE_UP, bytes);
+    profile_work_begin(q, PROFILE_UP, bytes);
     q->device->backend->upload(q, to.data, host, bytes);
-    profile_copy_end(q);
+    profile_work_end(q);
 }
 
 void queue_download(struct queue *q, void *host, struct tensor from) {
     PHASE("copies down");
     size_t bytes = tensor_bytes(from);
-    profile_copy_begin(q, PROFILE_DOWN, bytes);
+    profile_work_begin(q, PROFILE_DOWN, bytes);
     q->device->backend->download(q, host, from.data, bytes);
-    profile_copy_end(q);
+    profile_work_end(q);
 }
 
 enum status queue_wait(struct queue *q) {

@@ -14,9 +14,8 @@ enum operation {
 #define OP(name, parameters, names) OPERATION_##name,
 #include "tengen/ops.def"
 #undef OP
-    COPY_UP,
-    COPY_DOWN,
-    OPERATIONS
+    OPERATION_WORKS, /* enum profile_work */
+    OPERATIONS = OPERATION_WORKS + PROFILE_WORKS
 };
 
 static const char *const operation_names[OPERATIONS] = {
@@ -25,6 +24,7 @@ static const char *const operation_names[OPERATIONS] = {
 #undef OP
     "copy up",
     "copy down",
+    "environments",
 };
 
 struct tally {
@@ -182,11 +182,11 @@ void profile_queue_close(struct queue *q) {
     q->profile = NULL;
 }
 
-void profile_copy_begin(struct queue *q, enum profile_copy direction, size_t bytes) {
-    if (q->profile) operation_begin(q, direction == PROFILE_UP ? COPY_UP : COPY_DOWN)->bytes += (double)bytes;
+void profile_work_begin(struct queue *q, enum profile_work work, size_t bytes) {
+    if (q->profile) operation_begin(q, OPERATION_WORKS + work)->bytes += (double)bytes;
 }
 
-void profile_copy_end(struct queue *q) {
+void profile_work_end(struct queue *q) {
     if (q->profile) operation_end(q);
 }
 

@@ -2,6 +2,7 @@
 #include "env_twins.h"
 
 #include "tengen/account.h"
+#include "tengen/profile.h"
 
 static struct device *cpu;
 
@@ -74,6 +75,22 @@ static void a_device_that_counts_counts_the_same_memory(void **state) {
     device_close(counting);
 }
 
+static void a_profile_names_what_environments_take(void **state) {
+    (void)state;
+    profile_enable();
+    profile_start();
+    twins_live_alike(cpu, env_native_find("cartpole"), 37, 1, true);
+    char *text = profile_text(), *line = strstr(text, "\n  environments "), *device_line;
+    assert_non_null(line); /* the host's phase */
+    assert_non_null(device_line = strstr(line + 1, "\n  environments "));
+    long calls = TWINS_ROLLOUTS * (TWINS_STEPS + 1), host, device;
+    assert_int_equal(sscanf(line, " environments %ld", &host), 1);
+    assert_int_equal(sscanf(device_line, " environments %ld", &device), 1);
+    assert_int_equal(host, calls);
+    assert_int_equal(device, calls);
+    mem_free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_environment_lives_on_the_cpu_as_in_a_batch),
@@ -82,6 +99,7 @@ int main(void) {
         cmocka_unit_test(last_observations_that_nobody_wants_are_not_kept),
         cmocka_unit_test(an_environment_in_another_process_cannot_live_there),
         cmocka_unit_test(a_device_that_counts_counts_the_same_memory),
+        cmocka_unit_test(a_profile_names_what_environments_take), /* the last: it is on from there */
     };
     assert_ok(device_open("cpu", 3, &cpu));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
