@@ -11,7 +11,7 @@
 #include "tengen/profile.h"
 #include "tengen/thread.h"
 
-enum { PIECE = 512 /* lanes: what a step touches of them stays in the first cache */ };
+enum { PIECE = 1024 /* lanes: some microseconds */ };
 
 /* ---- opening ---------------------------------------------------------------------------------------------
  */

@@ -14,8 +14,8 @@ static void every_environment_lives_on_the_cpu_as_in_a_batch(void **state) {
 
 static void many_environments_live_alike_in_many_threads(void **state) {
     (void)state;
-    twins_live_alike(cpu, env_native_find("cartpole"), 1100, 3, true); /* three pieces, the last not full */
-    twins_live_alike(cpu, env_native_find("breakout"), 1100, 3, true);
+    twins_live_alike(cpu, env_native_find("cartpole"), 2500, 3, true); /* three pieces, the last not full */
+    twins_live_alike(cpu, env_native_find("breakout"), 2500, 3, true);
 }
 
 static void an_environment_keeps_a_last_observation_for_each_truncation(void **state) {
