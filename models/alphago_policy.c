@@ -30,6 +30,7 @@ const struct model model_alphago_policy = {
     .name = "alphago_policy",
     .summary = "13-layer convolutional policy (AlphaGo 2016)",
     .build = alphago_policy_build,
+    .settings = {{NULL, "blocks channels"}},
     .bench_config = {.model = "alphago_policy", .blocks = 11, .channels = 192},
     .bench_shape = {19, 19, 48, 361, false},
 };

@@ -30,6 +30,7 @@ const struct model model_alphago_value = {
     .name = "alphago_value",
     .summary = "15-layer convolutional value (AlphaGo 2016)",
     .build = alphago_value_build,
+    .settings = {{NULL, "blocks channels value_hidden"}},
     .bench_config = {.model = "alphago_value", .blocks = 11, .channels = 192, .value_hidden = 256},
     .bench_shape = {19, 19, 49, 361, false},
 };

@@ -20,6 +20,10 @@ void head_after_convs(struct net *net, int x, int hidden, const struct model_con
  */
 int recurrent_units(struct net *net, int x, const struct model_config *config);
 
+/* Of struct model.settings: what the heads use. */
+#define POLICY_SETTINGS "gru_units"
+#define Q_SETTINGS      "dueling atoms noisy"
+
 /* relu(conv(x)) with orthogonal weights, without padding. */
 int conv_relu(struct net *net, const char *name, int x, int channels, int kernel, int stride);
 

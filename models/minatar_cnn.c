@@ -17,6 +17,10 @@ const struct model model_minatar_cnn = {
     .name = "minatar_cnn",
     .summary = "one convolution for MinAtar's frames; actor and critic, or Q values",
     .build = minatar_cnn_build,
+    .settings = {{NULL, "head"},
+                 {"actor_critic", POLICY_SETTINGS},
+                 {"policy", POLICY_SETTINGS},
+                 {"q", Q_SETTINGS}},
     .bench_config = {.model = "minatar_cnn", .head = "actor_critic"},
     .bench_shape = {10, 10, 4, 6, false},
 };

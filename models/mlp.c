@@ -54,6 +54,10 @@ const struct model model_mlp = {
     .name = "mlp",
     .summary = "fully connected; actor and critic (CleanRL's PPO), or Q values",
     .build = mlp_build,
+    .settings = {{NULL, "head blocks channels"},
+                 {"actor_critic", "shared " POLICY_SETTINGS},
+                 {"policy", "shared " POLICY_SETTINGS},
+                 {"q", Q_SETTINGS}},
     .bench_config = {.model = "mlp", .blocks = 2, .channels = 64, .head = "actor_critic"},
     .bench_shape = {1, 1, 4, 2, false},
 };

@@ -30,6 +30,16 @@ const struct model *model_find(const char *name) {
     return NULL;
 }
 
+bool model_config_uses(const struct model_config *config, const char *key) {
+    const struct model *m = model_find(config->model);
+    if (!m || strcmp(key, "model") == 0) return true;
+    for (int i = 0; i < MODEL_SETTINGS && m->settings[i].keys; i++) {
+        const char *head = m->settings[i].head;
+        if ((!head || strcmp(head, config->head) == 0) && config_lists(m->settings[i].keys, key)) return true;
+    }
+    return false;
+}
+
 static enum status model_unknown(const char *name) {
     const char *names[sizeof models / sizeof models[0]];
     for (int i = 0; i < model_count(); i++)

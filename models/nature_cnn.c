@@ -22,6 +22,10 @@ const struct model model_nature_cnn = {
     .name = "nature_cnn",
     .summary = "convolutions for Atari frames (DQN 2015); actor and critic, or Q values",
     .build = nature_cnn_build,
+    .settings = {{NULL, "head"},
+                 {"actor_critic", POLICY_SETTINGS},
+                 {"policy", POLICY_SETTINGS},
+                 {"q", Q_SETTINGS}},
     .bench_config = {.model = "nature_cnn", .head = "actor_critic"},
     .bench_shape = {84, 84, 4, 6, false},
 };

@@ -44,6 +44,7 @@ const struct model model_resnet = {
     .name = "resnet",
     .summary = "residual network with policy and value heads (AlphaGo Zero)",
     .build = resnet_build,
+    .settings = {{NULL, "blocks channels value_hidden policy_channels value_channels"}},
     .bench_config = {.model = "resnet",
                      .blocks = 10,
                      .channels = 128,

@@ -19,7 +19,8 @@
  *
  * A `struct config` binds sections ("run", "net", "net.policy") to such structs, then reads an INI file
  * (inih) and overrides from the command line ("section.key=value"). An unknown section or key, a bad value or
- * one out of range is an error that names file, line, key and the nearest valid key.
+ * one out of range is an error that names file, line, key and the nearest valid key. One that what was chosen
+ * does not use is a warning (config_each_setting, src/algo/settings.c).
  */
 #ifndef TENGEN_CONFIG_H
 #define TENGEN_CONFIG_H
@@ -126,6 +127,19 @@ enum status config_override(struct config *c, const char *assignment) MUST_USE;
 
 /* The value of "section.key", a key of type int, int_or_auto or long. */
 int64_t config_whole(const struct config *c, const char *name);
+
+/* A key that the text read last or the command line has set to another value than its default. */
+struct config_setting {
+    const char *section, *key, *value;
+    const void *values; /* the section's struct */
+    int line;           /* of the text; 0: on the command line */
+};
+/* Calls `each` for every such key. */
+void config_each_setting(const struct config *c,
+                         void (*each)(void *context, const struct config_setting *setting), void *context);
+
+/* Whether `name` is among `names`, which are parted by blanks. */
+bool config_lists(const char *names, const char *name);
 
 /* The whole config as INI text that config_read_text takes back, every key written; freed by mem_free. */
 char *config_text(const struct config *c);

@@ -54,6 +54,9 @@
     F(S, string, python, "python3", 0, 0, "gym, Atari: the Python that has the modules")
 CONFIG_STRUCT(env_config, ENV_CONFIG)
 
+/* Whether the environment that is named there uses a setting. */
+bool env_config_uses(const struct env_config *config, const char *key);
+
 enum env_action_kind { ENV_DISCRETE, ENV_MULTI_DISCRETE, ENV_CONTINUOUS };
 
 enum { ENV_COMPONENTS = 16 /* of an action, at most */, ENV_NAME = 64, ENV_SIGNS = 4 };
@@ -62,6 +65,7 @@ enum { ENV_COMPONENTS = 16 /* of an action, at most */, ENV_NAME = 64, ENV_SIGNS
 struct env_spec {
     char name[ENV_NAME];
     const char *summary;
+    const char *settings; /* of our own: keys of [env] besides name and count that it uses; NULL: none */
     /* Observations, NHWC; a vector of n is 1, 1, n. */
     int h, w, c;
     bool pixels; /* bytes, of which a network sees value / 255; else floats */
@@ -154,6 +158,8 @@ enum status env_batch_load(struct env_batch *b, const void *data, size_t size) M
 /* What is behind a batch. A provider finds spec.name, count and arrays in the batch, and keeps its own in
  * b->self. */
 struct env_provider {
+    /* Keys of [env] besides name and count that its environments use; NULL: their specs say. */
+    const char *settings;
     /* Sets spec and self. May set `scores` and `ended` to arrays of its own; else they are shared with
      * `rewards` and `done`. */
     enum status (*open)(struct env_batch *b, const struct env_config *config, uint64_t seed,

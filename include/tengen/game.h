@@ -27,6 +27,9 @@ enum { GAME_ACTIONS_MAX = 626, GAME_SYMMETRIES_MAX = 8 }; /* 25 x 25 and pass */
     F(S, int, max_moves, 0, 0, 10000, "go: a game is scored as it stands after this many moves; 0: 2 size^2")
 CONFIG_STRUCT(game_config, GAME_CONFIG)
 
+/* Whether the game that is named there uses a setting. */
+bool game_config_uses(const struct game_config *config, const char *key);
+
 struct game {
     const char *name;
     struct game_config config;

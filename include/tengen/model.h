@@ -29,9 +29,18 @@ struct model_shape {
     F(S, bool, noisy, false, 0, 0, "head q: its linear layers are noisy, which replaces epsilon")
 CONFIG_STRUCT(model_config, MODEL_CONFIG)
 
+/* Whether the model and head that are named there use a setting. */
+bool model_config_uses(const struct model_config *config, const char *key);
+
+enum { MODEL_SETTINGS = 4 };
+
 struct model {
     const char *name, *summary;
     enum status (*build)(struct net *net, const struct model_config *config, struct model_shape shape);
+    /* Keys of [net] besides `model` that it uses, with any head (NULL) and with that one. */
+    struct {
+        const char *head, *keys;
+    } settings[MODEL_SETTINGS];
     /* What `tengen bench net NAME` builds. */
     struct model_config bench_config;
     struct model_shape bench_shape;

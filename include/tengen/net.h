@@ -190,6 +190,9 @@ size_t plan_read_node(struct plan *plan, int node, int n, float *host);
     F(S, float, clip, 0, 0, 1e9, "global gradient norm is clipped to this; 0: not")
 CONFIG_STRUCT(optimiser_config, OPTIMISER_CONFIG)
 
+/* Whether the kind that is named there uses a setting. */
+bool optimiser_config_uses(const struct optimiser_config *config, const char *key);
+
 struct optimiser;
 enum status optimiser_create(struct net *net, struct queue *q, const struct optimiser_config *config,
                              struct optimiser **out) MUST_USE;

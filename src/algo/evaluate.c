@@ -21,6 +21,7 @@ enum status algo_evaluate(const char *run_or_file, int episodes, const struct re
     enum status status = session_configure_from(&s, path, overrides, override_count);
     if (status == STATUS_OK) status = session_open(&s);
     if (status == STATUS_OK) status = session_restore(&s, path);
+    if (status == STATUS_OK) session_warn_unused(&s, NULL);
     if (status == STATUS_OK) status = s.algo->evaluate(s.self, &s.run, episodes, report);
     session_close(&s);
     return status;

@@ -19,6 +19,10 @@ enum status session_configure(struct session *s, const char *where, const char *
 /* The same from a checkpoint or weights file. */
 enum status session_configure_from(struct session *s, const char *path, const char *const *overrides,
                                    int count) MUST_USE;
+/* Warns, in a line each, of settings that what was chosen (environment, game, network, optimiser) does not
+ * use: of those in the text that was read from `where` and of the overrides; `where` NULL: of overrides
+ * alone, since the text of a checkpoint holds every key. Returns how many. */
+int session_warn_unused(const struct session *s, const char *where);
 /* Begins the self-check that the opened algorithm's [run] check_every asks for. */
 enum status session_check_start(struct session *s) MUST_USE;
 /* One iteration; fails also where the self-check has found a difference. */

@@ -266,6 +266,7 @@ static enum status open_training(struct training *t, const struct train_request 
     if (q->plan && (fits == STATUS_OK || fits == STATUS_MEMORY))
         footprint_report(&t->footprint, &(struct report){.json = false});
     TRY(fits);
+    if (q->plan) session_warn_unused(s, q->config_path);
     if (q->plan) return STATUS_OK;
     TRY(s->algo->open(s->self, &s->run));
     if (q->init) TRY(init_weights(s, q->init));
@@ -408,6 +409,7 @@ static enum status train(struct training *t, const struct train_request *q) {
     if (s->run.device->why_not_gpu[0]) log_info("  without a GPU: %s", s->run.device->why_not_gpu);
     for (int i = 0; i < q->override_count; i++)
         log_info("  %s", q->overrides[i]);
+    session_warn_unused(s, q->config_path);
     TRY(loop(t, q->quiet));
     if (s->algo->show && !q->quiet) s->algo->show(s->self, &(struct report){.json = false});
     return report_end(s);

@@ -9,7 +9,7 @@
 #include "tengen/file.h"
 #include "tengen/mem.h"
 
-enum { NAME_SIZE = 50, CANDIDATES = 256 };
+enum { NAME_SIZE = 50, CANDIDATES = 256, COMMAND_LINE = -1 };
 
 struct section {
     char name[NAME_SIZE];
@@ -17,7 +17,7 @@ struct section {
     void *values; /* the caller's struct */
     const char *about;
     int count;
-    int *seen_line; /* line of the text being read in which the key stood; 0: not yet */
+    int *set_at; /* line of the text read last in which the key stood; COMMAND_LINE; 0: nowhere */
 };
 
 struct config {
@@ -33,7 +33,7 @@ struct config *config_create(void) {
 void config_free(struct config *c) {
     if (!c) return;
     for (int i = 0; i < c->count; i++) {
-        mem_free(c->sections[i].seen_line);
+        mem_free(c->sections[i].set_at);
     }
     mem_free(c->sections);
     mem_free(c);
@@ -75,7 +75,7 @@ void config_bind(struct config *c, const char *section, const struct config_key 
         ENSURE(strlen(keys[s->count].name) < NAME_SIZE, "the key name %s is too long", keys[s->count].name);
         s->count++;
     }
-    s->seen_line = MEM_NEW(int, s->count);
+    s->set_at = MEM_NEW(int, s->count);
     config_defaults(keys, values);
 }
 
@@ -164,17 +164,17 @@ static enum status read_line(void *context, int line, const char *section, const
     struct section *s;
     int i;
     TRY(assign(r->config, where, section, key, value, &s, &i));
-    if (s->seen_line[i])
+    if (s->set_at[i])
         return status_fail(STATUS_USAGE, "%s: the key stands in line %d already; keep one of them", where,
-                           s->seen_line[i]);
-    s->seen_line[i] = line;
+                           s->set_at[i]);
+    s->set_at[i] = line;
     return STATUS_OK;
 }
 
 enum status config_read_text(struct config *c, const char *name, const char *text) {
     for (int i = 0; i < c->count; i++)
         for (int k = 0; k < c->sections[i].count; k++)
-            c->sections[i].seen_line[k] = 0;
+            c->sections[i].set_at[k] = 0;
     struct reading r = {c, name};
     return config_ini_parse(name, text, read_line, &r);
 }
@@ -204,7 +204,9 @@ enum status config_override(struct config *c, const char *assignment) {
         return status_fail(STATUS_USAGE, "%s: a setting is section.key=value", where);
     struct section *s;
     int i;
-    return assign(c, where, section, key, equals + 1, &s, &i);
+    TRY(assign(c, where, section, key, equals + 1, &s, &i));
+    s->set_at[i] = COMMAND_LINE;
+    return STATUS_OK;
 }
 
 int64_t config_whole(const struct config *c, const char *name) {
@@ -223,7 +225,41 @@ int64_t config_whole(const struct config *c, const char *name) {
 int config_line(const struct config *c, const char *section, const char *key) {
     const struct section *s = find_section(c, section);
     int i = s ? find_key(s, key) : -1;
-    return i >= 0 ? s->seen_line[i] : 0;
+    return i >= 0 && s->set_at[i] != COMMAND_LINE ? s->set_at[i] : 0;
+}
+
+/* The default as text, as the value would be printed. */
+static void default_print(const struct config_key *key, char text[CONFIG_VALUE_TEXT]) {
+    struct schedule room[sizeof(struct schedule) >= CONFIG_TEXT ? 1 : 2] = {0}; /* any one member */
+    struct config_key alone = *key;
+    alone.offset = 0;
+    config_value_default(&alone, room);
+    config_value_print(&alone, room, text);
+}
+
+void config_each_setting(const struct config *c,
+                         void (*each)(void *context, const struct config_setting *setting), void *context) {
+    for (int i = 0; i < c->count; i++) {
+        const struct section *s = &c->sections[i];
+        for (int k = 0; k < s->count; k++) {
+            char value[CONFIG_VALUE_TEXT], preset[CONFIG_VALUE_TEXT];
+            config_value_print(&s->keys[k], s->values, value);
+            default_print(&s->keys[k], preset);
+            if (!s->set_at[k] || strcmp(value, preset) == 0) continue;
+            const int line = s->set_at[k] == COMMAND_LINE ? 0 : s->set_at[k];
+            each(context, &(struct config_setting){s->name, s->keys[k].name, value, s->values, line});
+        }
+    }
+}
+
+bool config_lists(const char *names, const char *name) {
+    const size_t length = strlen(name);
+    while (*(names += strspn(names, " "))) {
+        size_t word = strcspn(names, " ");
+        if (word == length && strncmp(names, name, length) == 0) return true;
+        names += word;
+    }
+    return false;
 }
 
 char *config_text(const struct config *c) {
@@ -252,11 +288,7 @@ void config_help(const struct config *c, FILE *out) {
         for (int k = 0; k < s->count; k++) {
             const struct config_key *key = &s->keys[k];
             char range[1024], preset[CONFIG_VALUE_TEXT];
-            struct schedule room[sizeof(struct schedule) >= CONFIG_TEXT ? 1 : 2] = {0}; /* any one member */
-            struct config_key alone = *key;
-            alone.offset = 0;
-            config_value_default(&alone, room);
-            config_value_print(&alone, room, preset);
+            default_print(key, preset);
             config_range_print(key, range, sizeof range);
             bool ranged = range[0] != 0;
             fprintf(out, "  %-28s %-8s default %s%s%s%s\n", key->name, config_type_name(key->type),

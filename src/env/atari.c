@@ -311,6 +311,8 @@ static enum status atari_receive(struct env_batch *b) {
 }
 
 const struct env_provider env_provider_atari = {
+    .settings = "sticky preset life_loss fire clip maximum frame_skip noops max_frames "
+                "all_actions " WORKERS_SETTINGS,
     .open = atari_open,
     .close = atari_close,
     .reset = atari_reset,

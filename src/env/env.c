@@ -81,6 +81,14 @@ static enum status find_provider(const char *name, const struct env_provider **p
     return env_native_find(name) >= 0 ? STATUS_OK : unknown(name);
 }
 
+bool env_config_uses(const struct env_config *config, const char *key) {
+    const struct env_provider *provider;
+    if (config_lists("name count", key) || find_provider(config->name, &provider) != STATUS_OK) return true;
+    const char *settings = provider->settings;
+    if (!settings) settings = env_native_spec(env_native_find(config->name)).settings;
+    return settings && config_lists(settings, key);
+}
+
 enum status env_batch_open(struct env_batch *b, const struct env_config *config, int count, uint64_t seed,
                            enum rng_purpose purpose, uint64_t first_index) {
     *b = (struct env_batch){.count = count, .planned = mem_is_counting()};

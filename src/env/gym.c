@@ -96,6 +96,7 @@ static enum status gym_receive(struct env_batch *b) {
 }
 
 const struct env_provider env_provider_gym = {
+    .settings = WORKERS_SETTINGS,
     .open = gym_open,
     .close = gym_close,
     .reset = gym_reset,

@@ -32,6 +32,9 @@ enum {
     WORKER_NO_SEED = -1,
 };
 
+/* The keys of [env] that they use themselves. */
+#define WORKERS_SETTINGS "workers timeout start_timeout python"
+
 enum worker_command { WORKER_IDLE, WORKER_RESET, WORKER_STEP };
 extern const struct env_provider env_provider_gym, env_provider_atari;
 

@@ -13,8 +13,9 @@ CONFIG_TABLE(game_config, GAME_CONFIG)
 static const struct {
     const char *name;
     enum status (*init)(struct game *g);
+    const char *settings;
 } games[] = {
-#define GAME(name) {#name, game_init_##name},
+#define GAME(name, settings) {#name, game_init_##name, settings},
 #include "game/games.def"
 #undef GAME
 };
@@ -28,6 +29,13 @@ int game_count(void) {
 const char *game_name_at(int i) {
     ENSURE(i >= 0 && i < GAMES, "game %d of %d", i, GAMES);
     return games[i].name;
+}
+
+bool game_config_uses(const struct game_config *config, const char *key) {
+    for (int i = 0; i < GAMES; i++)
+        if (strcmp(config->name, games[i].name) == 0)
+            return strcmp(key, "name") == 0 || config_lists(games[i].settings, key);
+    return true;
 }
 
 static enum status unknown_game(const char *name) {

@@ -8,7 +8,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "encoders copy words of bits as bytes");
 
-#define GAME(name) enum status game_init_##name(struct game *g) MUST_USE;
+#define GAME(name, settings) enum status game_init_##name(struct game *g) MUST_USE;
 #include "game/games.def"
 #undef GAME
 

@@ -65,12 +65,30 @@ static void ranges_find(struct optimiser *o) {
         o->ranges[o->range_count++] = (struct range){decaying, net->trainable_count - decaying, false};
 }
 
+/* By enum optimiser_kind; the keys of [optimiser] besides `kind` that each uses. */
+static const struct {
+    const char *name, *settings;
+} kinds[OPTIMISERS] = {{"sgd", "rate momentum decay clip"},
+                       {"adam", "rate beta1 beta2 epsilon decay clip"},
+                       {"adamw", "rate beta1 beta2 epsilon decay clip"},
+                       {"rmsprop", "rate beta1 beta2 epsilon decay clip"}};
+
+/* OPTIMISERS: there is none. */
+static int kind_find(const char *name) {
+    int kind = 0;
+    while (kind < OPTIMISERS && strcmp(name, kinds[kind].name) != 0)
+        kind++;
+    return kind;
+}
+
+bool optimiser_config_uses(const struct optimiser_config *config, const char *key) {
+    const int kind = kind_find(config->kind);
+    return kind == OPTIMISERS || strcmp(key, "kind") == 0 || config_lists(kinds[kind].settings, key);
+}
+
 enum status optimiser_create(struct net *net, struct queue *q, const struct optimiser_config *config,
                              struct optimiser **out) {
-    static const char *const kinds[] = {"sgd", "adam", "adamw", "rmsprop"};
-    int kind = 0;
-    while (kind < OPTIMISERS && strcmp(config->kind, kinds[kind]) != 0)
-        kind++;
+    const int kind = kind_find(config->kind);
     if (kind == OPTIMISERS)
         return status_fail(STATUS_USAGE, "optimiser kind %s: sgd, adam, adamw or rmsprop", config->kind);
     TRY(net_room(net, net->device, (kind == OPTIMISER_SGD ? 1 : 2) * net->weight_count * sizeof(float),

@@ -22,6 +22,25 @@ static void an_unknown_environment_is_refused_and_the_nearest_named(void **state
         assert_int_equal(env_native_find(env_native_spec(i).name), i);
 }
 
+/* What an environment says that it uses is there, and what is there some environment uses. */
+static void every_setting_is_some_environments(void **state) {
+    (void)state;
+    struct env_config outside[2] = {env_config_named("gym:Any"), env_config_named("atari:any")};
+    for (const struct config_key *key = env_config_keys; key->name; key++) {
+        int users = 0;
+        for (int i = 0; i < env_native_count(); i++) {
+            struct env_config config = env_config_named(env_native_spec(i).name);
+            users += env_config_uses(&config, key->name);
+        }
+        for (int i = 0; i < 2; i++)
+            users += env_config_uses(&outside[i], key->name);
+        if (!users) fail_msg("no environment uses env.%s", key->name);
+        if (config_lists("name count", key->name)) assert_int_equal(users, env_native_count() + 2);
+        if (config_lists("map preset", key->name)) assert_int_equal(users, 1);
+        if (config_lists("python timeout", key->name)) assert_int_equal(users, 2);
+    }
+}
+
 static void actions_of_another_kind_are_refused(void **state) {
     (void)state;
     struct env_spec spec = env_native_spec(env_native_find("cartpole"));
@@ -205,6 +224,7 @@ static void returns_are_those_of_the_real_episode(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_environment_is_refused_and_the_nearest_named),
+        cmocka_unit_test(every_setting_is_some_environments),
         cmocka_unit_test(actions_of_another_kind_are_refused),
         cmocka_unit_test(returns_are_those_of_the_real_episode),
         cmocka_unit_test(a_state_that_was_saved_goes_on_to_the_bit),

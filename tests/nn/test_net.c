@@ -230,6 +230,67 @@ static void a_policy_without_pass_refuses_one_more_action(void **state) {
     bed_close(&bed);
 }
 
+/* Inputs, outputs and segments with their shapes; NULL if there is no such network. For mem_free. */
+static char *structure(const struct model *m, const char *const *settings, int count, struct device *d) {
+    struct model_config values;
+    struct model_shape shape = m->bench_shape;
+    struct net *net;
+    struct config *c = config_create();
+    config_bind(c, "net", model_config_keys, &values, NULL);
+    snprintf(values.model, sizeof values.model, "%s", m->name);
+    for (int i = 0; i < count; i++)
+        assert_ok(config_override(c, settings[i]));
+    config_free(c);
+    if (strcmp(m->name, "nature_cnn") == 0) shape.h = shape.w = 36;
+    if (model_create_recurrent(&values, shape, d, &net) != STATUS_OK) return NULL;
+    char *text = mem_format("%d", (int)net_input_count(net, "state"));
+    for (int i = 0; i < net_outputs(net); i++) {
+        char *before = text;
+        text = mem_format("%s %s", before, net_output_name(net, i));
+        mem_free(before);
+    }
+    for (int i = 0; i < net_segments(net); i++) {
+        const struct segment *s = net_segment(net, i);
+        char *before = text;
+        text = mem_format("%s %s:%zu", before, s->name, s->count);
+        mem_free(before);
+    }
+    net_free(net);
+    return text;
+}
+
+/* With this head: a setting changes the network where it is used, and only there. */
+static void check_settings(const struct model *m, const char *head, struct device *d) {
+    const char *settings[] = {"net.blocks=2", "net.channels=8", head, NULL};
+    struct model_config config = {0};
+    snprintf(config.model, sizeof config.model, "%s", m->name);
+    snprintf(config.head, sizeof config.head, "%s", strchr(head, '=') + 1);
+    char *plain = structure(m, settings, 3, d);
+    for (const struct config_key *key = model_config_keys; key->name; key++) {
+        if (config_lists("model head", key->name)) continue;
+        char setting[64];
+        snprintf(setting, sizeof setting, "net.%s=%s", key->name, key->type == CONFIG_BOOL ? "true" : "3");
+        settings[3] = setting;
+        char *changed = structure(m, settings, 4, d);
+        bool used = changed && strcmp(plain, changed) != 0;
+        if (used != model_config_uses(&config, key->name))
+            fail_msg("%s with %s: %s is %sused", m->name, head, setting, used ? "" : "not ");
+        mem_free(changed);
+    }
+    mem_free(plain);
+}
+
+static void models_say_which_settings_they_use(void **state) {
+    (void)state;
+    struct bed bed = bed_open(1);
+    for (int i = 0; i < model_count(); i++) {
+        check_settings(model_at(i), "net.head=actor_critic", bed.device);
+        check_settings(model_at(i), "net.head=policy", bed.device);
+        check_settings(model_at(i), "net.head=q", bed.device);
+    }
+    bed_close(&bed);
+}
+
 /* Whether a training and an inference plan of a small version run, forwards and backwards. */
 static void every_model_runs(void **state) {
     (void)state;
@@ -294,6 +355,7 @@ int main(void) {
         cmocka_unit_test(nets_without_common_names_are_not_copied),
         cmocka_unit_test(an_unknown_model_is_refused_with_the_nearest_name),
         cmocka_unit_test(a_policy_without_pass_refuses_one_more_action),
+        cmocka_unit_test(models_say_which_settings_they_use),
         cmocka_unit_test(every_model_runs),
         cmocka_unit_test(a_net_is_printed_with_every_layer),
     };
