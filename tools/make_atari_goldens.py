@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Makes tests/data/atari.golden.gz from Gymnasium, ALE and OpenCV:
+"""Makes tests/data/atari.golden.gz from Gymnasium, ALE, OpenCV and Stable-Baselines3:
 
-    pip install ale-py gymnasium opencv-python-headless && tools/make_atari_goldens.py
+    pip install ale-py gymnasium opencv-python-headless stable-baselines3 && tools/make_atari_goldens.py
 
 It holds, as bytes (numbers little-endian):
     u32 pictures, and for each: u32 height, u32 grey, two screens [height, 160] that follow each other (colour codes; if grey,
@@ -10,6 +10,7 @@ It holds, as bytes (numbers little-endian):
         maximum, luminance, INTER_AREA    (Stable-Baselines3's AtariWrapper: RGB, cvtColor, resize)
     u32 games, and for each, played by AtariPreprocessing: name [16], u32 steps, and for each step (the first: the reset): action,
         reward, lives, terminated (a byte each), u32 CRC-32 of the observation [84, 84]
+    the same of games played by Stable-Baselines3's AtariWrapper; action RESET: a reset, after a lost life or a game
 
 It also checks that src/env/atari_screen.c has the colours that ALE draws; --colours prints them."""
 import gzip
@@ -23,16 +24,22 @@ import ale_py
 import cv2
 import gymnasium
 import numpy as np
+from stable_baselines3.common.atari_wrappers import AtariWrapper
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "tests/data/atari.golden.gz"
 PICTURES = [("pong", 120), ("breakout", 31), ("breakout", 120), ("ms_pacman", 120), ("seaquest", 120), ("space_invaders", 120),
             ("enduro", 120), ("beam_rider", 200), ("carnival", 60), ("air_raid", 60)]  # the last two: 214 rows; PAL
-STEPS = 600
+STEPS, RESET = 600, 255
+ROW = struct.Struct("<BbBBI")
+
+
+def camel(game):
+    return "".join(word.capitalize() for word in game.split("_"))
 
 
 def make(game):
-    name = "".join(word.capitalize() for word in game.split("_"))
+    name = camel(game)
     env = gymnasium.make(f"ALE/{name}-v5", frameskip=1, repeat_action_probability=0.0)
     return gymnasium.wrappers.AtariPreprocessing(env, noop_max=0, frame_skip=4)
 
@@ -76,17 +83,38 @@ def picture(game, steps):
     return head + b"".join(a.tobytes() for a in [before[shown], last[shown], *both])
 
 
+def row(action, reward, lives, ended, observation):
+    return ROW.pack(action, int(reward), lives, ended, zlib.crc32(observation.tobytes()))
+
+
+def packed(name, rows):
+    return name.encode().ljust(16, b"\0") + struct.pack("<I", len(rows)) + b"".join(rows)
+
+
 def game(name):
     env = make(name)
     observation, info = env.reset(seed=1)
-    row = struct.Struct("<BbBBI")
-    rows, ended, step = [row.pack(0, 0, info["lives"], 0, zlib.crc32(observation.tobytes()))], False, 0
+    rows, ended, step = [row(0, 0, info["lives"], False, observation)], False, 0
     while not ended and step < STEPS:
         action = action_at(step, env.action_space.n)
         observation, reward, ended, _, info = env.step(action)
-        rows.append(row.pack(action, int(reward), info["lives"], ended, zlib.crc32(observation.tobytes())))
+        rows.append(row(action, reward, info["lives"], ended, observation))
         step += 1
-    return name.encode().ljust(16, b"\0") + struct.pack("<I", len(rows)) + b"".join(rows)
+    return packed(name, rows)
+
+
+def game_of_sb3(name):
+    env = AtariWrapper(gymnasium.make(f"{camel(name)}NoFrameskip-v4"), noop_max=0)
+    lives = env.unwrapped.ale.lives
+    rows = [row(RESET, 0, lives(), False, env.reset(seed=1)[0])]
+    for step in range(STEPS):
+        action = action_at(step, env.action_space.n)
+        observation, reward, ended, _, _ = env.step(action)
+        rows.append(row(action, reward, lives(), ended, observation))
+        if ended:
+            observation = env.reset()[0]
+            rows.append(row(RESET, 0, lives(), False, observation))
+    return packed(name, rows)
 
 
 def colours():
@@ -126,7 +154,8 @@ def main():
         sys.exit("src/env/atari_screen.c: colours differ from ALE's (--colours prints those)")
     pictures = [picture(*which) for which in PICTURES]
     games = [game("pong"), game("breakout")]
-    data = struct.pack("<I", len(pictures)) + b"".join(pictures) + struct.pack("<I", len(games)) + b"".join(games)
+    games_of_sb3 = [game_of_sb3(name) for name in ("breakout", "qbert", "ms_pacman")]  # the last has no FIRE
+    data = b"".join(struct.pack("<I", len(part)) + b"".join(part) for part in (pictures, games, games_of_sb3))
     OUT.write_bytes(gzip.compress(data, mtime=0))
     print(f"{OUT}: {len(data)} bytes, {OUT.stat().st_size} compressed; ale-py {ale_py.__version__}, "
           f"gymnasium {gymnasium.__version__}, OpenCV {cv2.__version__}")

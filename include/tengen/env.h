@@ -34,7 +34,9 @@
     F(S, bool, ramping, true, 0, 0, "MinAtar: the games grow harder")                                        \
     F(S, choice, preset, "nature", 0, 0,                                                                     \
       "nature | gymnasium | sb3; Atari: DQN 2015 (life_loss, clip, maximum colour), ALE's v5 with "          \
-      "AtariPreprocessing (sticky 0.25, maximum luminance), or Stable-Baselines3 (as nature, and fire)")     \
+      "AtariPreprocessing (sticky 0.25, maximum luminance), or Stable-Baselines3 (as nature, and fire, and " \
+      "a "                                                                                                   \
+      "step of no action after a lost life)")                                                                \
     F(S, choice, life_loss, "preset", 0, 0,                                                                  \
       "preset | yes | no; Atari: a lost life ends the learner's episode, though the game goes on")           \
     F(S, choice, fire, "preset", 0, 0,                                                                       \

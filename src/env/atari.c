@@ -7,8 +7,8 @@
  *
  *     a new game, no-ops  ->  [FIRE  ->  the action after it]  ->  play
  *
- * After a lost life that ended the learner's episode only, the game goes on from FIRE, if it is pressed, or
- * at once. */
+ * After a lost life that ended the learner's episode only, the game goes on with a step of no action, if the
+ * preset has one, then from FIRE, if it is pressed, or at once. */
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
@@ -24,6 +24,8 @@ enum { FIRE = 1, STACK = 4 };
 struct rules {
     const char *name;
     bool life_loss, fire, clip;
+    bool episodic; /* life_loss as EpisodicLifeEnv has it: the last life ends nothing before the game is over,
+                      and a step of no action follows the others */
     enum screen_maximum maximum;
     float sticky;
     int frame_skip, noops, max_frames;
@@ -35,10 +37,15 @@ static const struct rules presets[] = {
     /* ALE/...-v5 and AtariPreprocessing. */
     {.name = "gymnasium", .sticky = 0.25f, .maximum = SCREEN_LUMINANCE},
     /* ...NoFrameskip-v4 and AtariWrapper. */
-    {.name = "sb3", .life_loss = true, .fire = true, .clip = true, .maximum = SCREEN_COLOUR},
+    {.name = "sb3",
+     .life_loss = true,
+     .fire = true,
+     .clip = true,
+     .episodic = true,
+     .maximum = SCREEN_COLOUR},
 };
 
-enum stage { STAGE_RESET, STAGE_FIRE, STAGE_MOVE, STAGE_PLAY };
+enum stage { STAGE_RESET, STAGE_IDLE, STAGE_FIRE, STAGE_MOVE, STAGE_PLAY };
 
 struct game {
     enum stage stage; /* whose command is out or was the last; STAGE_PLAY: in play */
@@ -204,6 +211,7 @@ static void begin_stage(struct atari *self, int i, enum stage stage) {
     const struct rules *r = &self->rules;
     struct game *game = &self->games[i];
     game->stage = stage;
+    if (stage == STAGE_IDLE) play(self, i, 0);
     if (stage == STAGE_FIRE) play(self, i, FIRE);
     if (stage == STAGE_MOVE) play(self, i, FIRE + 1);
     if (stage != STAGE_RESET) return;
@@ -213,8 +221,15 @@ static void begin_stage(struct atari *self, int i, enum stage stage) {
     workers_command(&self->workers, i, WORKER_RESET);
 }
 
+/* What follows a stage that has been. */
 static enum stage next_stage(const struct atari *self, enum stage stage) {
-    return self->rules.fire && stage < STAGE_PLAY ? stage + 1 : STAGE_PLAY;
+    if (!self->rules.fire) return STAGE_PLAY;
+    return stage < STAGE_FIRE ? STAGE_FIRE : stage + 1;
+}
+
+/* What follows a lost life. */
+static enum stage first_stage(const struct atari *self) {
+    return self->rules.episodic ? STAGE_IDLE : next_stage(self, STAGE_RESET);
 }
 
 /* The stage's command has been done; `whole`: of a new game, which may not end before it is played. */
@@ -239,7 +254,7 @@ static enum status atari_reset(struct env_batch *b, const uint8_t *mask) {
     for (int i = 0; i < b->count; i++) {
         if (mask && !mask[i]) continue;
         bool whole = !mask || b->ended[i];
-        begin_stage(self, i, whole ? STAGE_RESET : next_stage(self, STAGE_RESET));
+        begin_stage(self, i, whole ? STAGE_RESET : first_stage(self));
         if (self->games[i].stage == STAGE_PLAY) see(self, i, true);
     }
     for (;;) {
@@ -285,7 +300,7 @@ static void end_step(struct env_batch *b, int i, bool lost) {
         b->truncated[i] = b->ended[i] = 1;
         return;
     }
-    bool over = slot->terminated, life_lost = slot->lives < game->lives;
+    bool over = slot->terminated, life_lost = slot->lives < game->lives && (slot->lives > 0 || !r->episodic);
     game->lives = slot->lives;
     game->frames += slot->frames;
     game->fire = r->fire && !r->life_loss && life_lost;

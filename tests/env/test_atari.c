@@ -1,6 +1,7 @@
 /* Atari: what becomes of screens, held to Gymnasium's AtariPreprocessing and OpenCV
  * (tools/make_atari_goldens.py); the rules around games, with tests/env/fake in the Arcade Learning
- * Environment's place; and, where a Python has it (the variable TENGEN_PYTHON names one), whole games. */
+ * Environment's place; and, where a Python has it (the variable TENGEN_PYTHON names one), whole games, held
+ * to Gymnasium's and Stable-Baselines3's. */
 #include <zlib.h>
 
 #include "env/atari_screen.h"
@@ -179,6 +180,8 @@ static void fire_is_pressed_when_a_game_begins_and_after_a_lost_life(void **stat
     assert_float_equal(b.returns[3], owed, 0);
     step(&b, 0);
     assert_true(b.terminated[3] && !b.ended[3]);
+    assert_ok(env_batch_reset_done(&b));
+    assert_shows(&b, 3, 0, larger_at(52)); /* after four frames of no action, FIRE and that after it */
     step(&b, 0);
     assert_float_equal(b.returns[3], 2 * owed, 0);
     assert_float_equal(b.rewards[3], 0, 0); /* not what was learnt from */
@@ -301,6 +304,7 @@ static void what_cannot_be_played_is_named(void **state) {
 /* ---- real games ------------------------------------------------------------------------------------------
  */
 
+enum { RESET = 255 };
 struct golden_step {
     uint8_t action;
     int8_t reward;
@@ -316,11 +320,12 @@ static uint32_t crc_of_newest(struct env_batch *b) {
     return (uint32_t)crc32(0, newest, SCREEN_PIXELS);
 }
 
-static void check_game(gzFile file, const char *python) {
+static void check_game(gzFile file, const char *preset, const char *maximum, const char *python) {
     char name[16], env_name[32];
     take(file, name, sizeof name);
     snprintf(env_name, sizeof env_name, "atari:%.15s", name);
-    struct env_config c = configured(env_name, "gymnasium");
+    struct env_config c = configured(env_name, preset);
+    snprintf(c.maximum, sizeof c.maximum, "%s", maximum);
     snprintf(c.python, sizeof c.python, "%s", python);
     struct env_batch b;
     assert_ok(env_batch_open(&b, &c, 1, 7, RNG_ENV, 0));
@@ -331,24 +336,32 @@ static void check_game(gzFile file, const char *python) {
         take(file, &golden, sizeof golden);
         memcpy(&crc, golden.crc, sizeof crc);
         int32_t action = golden.action;
-        if (t > 0) {
+        if (t > 0 && action == RESET) assert_ok(env_batch_reset_done(&b));
+        if (t > 0 && action != RESET) {
             assert_ok(env_batch_step(&b, &action));
             assert_float_equal(b.rewards[0], golden.reward, 0);
             assert_int_equal(b.terminated[0], golden.terminated);
-            assert_int_equal(workers_slot(b.self, 0)->lives, golden.lives); /* workers are first in it */
         }
-        /* The picture of an ended game is Gymnasium's of some frames ago, and worth nothing. */
+        assert_int_equal(workers_slot(b.self, 0)->lives, golden.lives); /* workers are first in it */
+        /* The picture of an ended game is the others' of some frames ago, and worth nothing. */
         if (!golden.terminated) assert_int_equal(crc_of_newest(&b), crc);
     }
     env_batch_close(&b);
 }
 
-static void games_are_those_of_gymnasium(void **state) {
+static void check_games(gzFile file, const char *preset, const char *maximum, const char *python) {
+    uint32_t games = take_number(file);
+    assert_true(games >= 2);
+    for (uint32_t i = 0; i < games; i++)
+        check_game(file, preset, maximum, python);
+}
+
+static void games_are_those_of_gymnasium_and_stable_baselines(void **state) {
     (void)state;
     const char *python = getenv("TENGEN_PYTHON");
     char command[512];
-    snprintf(command, sizeof command, "%s -c 'import ale_py, numpy' 2>/dev/null",
-             python ? python : "python3");
+    if (!python) python = "python3";
+    snprintf(command, sizeof command, "%s -c 'import ale_py, numpy' 2>/dev/null", python);
     unsetenv("PYTHONPATH");
     if (system(command) != 0) skip();
     gzFile file = open_goldens();
@@ -356,10 +369,8 @@ static void games_are_those_of_gymnasium(void **state) {
         uint32_t height = take_number(file);
         gzseek(file, (z_off_t)(4 + 2 * height * SCREEN_WIDTH + 2 * SCREEN_PIXELS), SEEK_CUR);
     }
-    uint32_t games = take_number(file);
-    assert_true(games >= 2);
-    for (uint32_t i = 0; i < games; i++)
-        check_game(file, python ? python : "python3");
+    check_games(file, "gymnasium", "luminance", python);
+    check_games(file, "sb3", "preset", python);
     gzclose(file);
 }
 
@@ -379,7 +390,7 @@ int main(void) {
         cmocka_unit_test(luminances_of_a_console_with_other_colours_are_taken_as_they_are),
         cmocka_unit_test(games_of_a_dead_worker_are_truncated),
         cmocka_unit_test(what_cannot_be_played_is_named),
-        cmocka_unit_test(games_are_those_of_gymnasium),
+        cmocka_unit_test(games_are_those_of_gymnasium_and_stable_baselines),
     };
     setenv("PYTHONPATH", TENGEN_SOURCE_DIR "/tests/env/fake", 1);
     int failed = cmocka_run_group_tests(screens, NULL, NULL);
