@@ -112,6 +112,8 @@ bool device_room(struct device *d, size_t *free_bytes, size_t *total);
  * charged to the accounts that it would be charged to. */
 enum status device_open_counting(const struct device *like, struct device **out) MUST_USE;
 bool device_counts(const struct device *d);
+/* The one that it is like; another device itself. */
+const struct device *device_counted(const struct device *d);
 /* What the back end will take by itself for what is being built: on a device that counts as device_alloc,
  * else NULL. For device_release. */
 void *device_expect(struct device *d, size_t bytes);

@@ -38,7 +38,8 @@ static int samples(const struct a2c *p) {
 static enum status a2c_open(void *self, struct run *run) {
     struct a2c *p = self;
     TRY(policy_check_horizon(&p->policy, "a2c", p->config.horizon));
-    TRY(policy_open(&p->policy, run, p->config.horizon, p->config.gamma, true, samples(p)));
+    struct acting acting = {p->config.horizon, p->config.gamma, .critic = true};
+    TRY(policy_open(&p->policy, run, acting, samples(p)));
     p->policy.learner.normalise = p->config.normalise;
     return STATUS_OK;
 }
@@ -58,14 +59,14 @@ static enum status a2c_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct policy_figures f = {0};
     /* 1. Act. */
-    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout, false));
+    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout));
     /* 2. Judge. */
-    rollout_advantages(&p->policy.rollout, p->config.gamma, p->config.lambda);
+    rollout_advantages(&p->policy.rollout, run->queue, p->config.gamma, p->config.lambda);
     /* 3. Learn. */
     TRY(learn(p, run, &f));
     /* 4. Figures. */
     double return_mean = policy_figures_report(&p->policy, run, &f);
-    run_metric(run, "explained_variance", rollout_explained_variance(&p->policy.rollout));
+    run_metric(run, "explained_variance", policy_explained_variance(&p->policy, run->queue));
     run_metric(run, "steps_per_second", samples(p) / (clock_now() - start));
     run_detail(run, "return %.1f, policy %.4f value %.3g entropy %.3f", return_mean, f.stats[STAT_POLICY],
                f.stats[STAT_VALUE], f.stats[STAT_ENTROPY]);

@@ -6,6 +6,7 @@
 
 #include "tengen/account.h"
 #include "tengen/mem.h"
+#include "tengen/ops.h"
 #include "tengen/phase.h"
 
 CONFIG_TABLE(actor_config, ACTOR_CONFIG)
@@ -16,6 +17,7 @@ void actor_bind(struct actor *a, struct config *c) {
     config_bind(c, "actor", actor_config_keys, &a->config, "acting");
 }
 
+/* Environments that are acted for at once. */
 static int group_count(const struct actor *a) {
     return a->env_config.count / a->config.groups;
 }
@@ -30,11 +32,12 @@ struct choices actor_choices(const struct actor *a) {
     return c;
 }
 
-struct rollout_shape actor_rollout_shape(const struct actor *a, int horizon) {
-    struct rollout_shape shape = a->shape;
-    shape.horizon = horizon;
-    return shape;
+struct rollout_shape actor_rollout_shape(const struct actor *a) {
+    return a->shape;
 }
+
+/* ---- opening ---------------------------------------------------------------------------------------------
+ */
 
 static enum status open_envs(struct actor *a, uint64_t seed) {
     int n = group_count(a);
@@ -51,66 +54,100 @@ static enum status open_envs(struct actor *a, uint64_t seed) {
                            "[actor] normalise_observations: %s shows pixels, which are scaled already",
                            a->spec.name);
     a->outputs = continuous(a) ? a->spec.components : env_spec_choices(&a->spec);
-    a->shape = (struct rollout_shape){0,
-                                      a->env_config.count,
-                                      env_spec_features(&a->spec),
-                                      a->spec.pixels,
-                                      a->spec.components,
-                                      a->spec.masked ? a->outputs : 0,
-                                      0};
+    a->shape = (struct rollout_shape){.horizon = a->acting.horizon,
+                                      .count = a->env_config.count,
+                                      .features = env_spec_features(&a->spec),
+                                      .pixels = a->spec.pixels,
+                                      .continuous = continuous(a),
+                                      .components = a->spec.components,
+                                      .choices = a->spec.masked ? a->outputs : 0};
     return STATUS_OK;
 }
 
-static void open_columns(struct actor *a, int horizon, uint64_t seed) {
-    ACCOUNT("rollout");
-    struct device *d = a->queue->device;
-    int n = a->env_config.count, group = group_count(a);
-    a->actions = device_tensor(d, continuous(a) ? DTYPE_F32 : DTYPE_I32, group, a->spec.components);
-    if (a->shape.choices) a->masks = device_tensor(d, DTYPE_U8, group, a->shape.choices);
-    a->log_probs = device_tensor(d, DTYPE_F32, horizon, n);
-    a->values = device_tensor(d, DTYPE_F32, horizon, n);
-    a->rngs = device_tensor(d, DTYPE_U8, n, (int)sizeof(struct rng));
+static enum status open_net(struct actor *a, struct run *run) {
+    struct model_shape shape = {a->spec.h, a->spec.w, a->spec.c, a->outputs, continuous(a)};
+    TRY(model_create_recurrent(&a->net_config, shape, run->device, &a->net));
+    TRY(net_require_output(a->net, "policy"));
+    if (continuous(a)) TRY(net_require_output(a->net, "log_std"));
+    if (a->acting.critic) TRY(net_require_output(a->net, "value"));
+    a->units = a->shape.units = (int)net_input_count(a->net, "state");
+    TRY(net_initialise(a->net, (uint64_t)run->config.seed));
+    return plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan);
+}
+
+/* An array of n observations as environments show them. */
+static struct tensor observations_create(const struct actor *a, int n) {
+    return device_tensor(a->queue->device, a->shape.pixels ? DTYPE_U8 : DTYPE_F32, n, a->shape.features);
+}
+
+static void open_streams(struct actor *a, uint64_t seed) {
+    int n = a->env_config.count;
     struct rng *rngs = MEM_NEW(struct rng, n);
+    a->rngs = device_tensor(a->queue->device, DTYPE_U8, n, (int)sizeof(struct rng));
     for (int i = 0; i < n; i++)
         rngs[i] = rng_make(seed, RNG_ACTION, (uint64_t)i);
     queue_upload(a->queue, a->rngs, rngs);
     mem_free(rngs);
 }
 
-static void open_buffers(struct actor *a) {
-    ACCOUNT("batches");
-    size_t n = (size_t)a->env_config.count, group = (size_t)group_count(a), f = (size_t)a->shape.features;
-    normaliser_init(&a->observations, a->config.normalise_observations ? (int)f : 0);
-    normaliser_init(&a->rewards, 1);
-    a->discounted = MEM_NEW(float, n);
-    if (a->units) a->states = MEM_NEW(float, n *(size_t)a->units);
-    a->raw = MEM_NEW(float, group *f);
-    a->seen = MEM_NEW(float, group *f);
+static void open_host(struct actor *a) {
+    size_t n = (size_t)a->env_config.count, group = (size_t)group_count(a);
+    a->raw = mem_alloc(group * (size_t)a->shape.features, a->shape.pixels ? 1 : sizeof(float));
+    a->taken = mem_alloc(n * (size_t)a->shape.components, sizeof(int32_t));
+    a->gained = MEM_NEW(float, group);
+    if (a->shape.choices) a->masks = MEM_NEW(uint8_t, group * (size_t)a->shape.choices);
 }
 
-enum status actor_open(struct actor *a, struct run *run, int horizon, float gamma, bool critic) {
-    uint64_t seed = (uint64_t)run->config.seed;
-    a->gamma = gamma;
-    a->queue = run->queue;
-    TRY(open_envs(a, seed));
-    struct model_shape shape = {a->spec.h, a->spec.w, a->spec.c, a->outputs, continuous(a)};
-    TRY(model_create_recurrent(&a->net_config, shape, run->device, &a->net));
-    TRY(net_require_output(a->net, "policy"));
-    if (continuous(a)) TRY(net_require_output(a->net, "log_std"));
-    if (critic) TRY(net_require_output(a->net, "value"));
-    a->critic = critic;
-    a->units = a->shape.units = (int)net_input_count(a->net, "state");
-    TRY(net_initialise(a->net, seed));
-    TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan));
-    open_buffers(a);
-    open_columns(a, horizon, seed);
+static enum status open_resident(struct actor *a) {
+    struct device *d = a->queue->device;
+    const int t = a->shape.horizon, n = a->shape.count;
+    TRY(env_resident_open(&a->lanes, &a->envs[0], a->queue, t, a->acting.critic));
+    ACCOUNT("rollout");
+    a->ended_returns = device_tensor(d, DTYPE_F32, t, n);
+    a->ended_lengths = device_tensor(d, DTYPE_I32, t, n);
+    a->final_slots = device_tensor(d, DTYPE_I32, t * n, 1);
+    if (tensor_is(a->lanes.finals)) a->slot_values = device_tensor(d, DTYPE_F32, a->lanes.finals.dims[0], 1);
+    a->host_returns = MEM_NEW(float, (size_t)t *(size_t)n);
+    a->host_lengths = MEM_NEW(int32_t, (size_t)t * (size_t)n);
+    env_resident_push(&a->lanes);
     return STATUS_OK;
 }
 
+static enum status open_buffers(struct actor *a, uint64_t seed) {
+    ACCOUNT("batches");
+    struct device *d = a->queue->device;
+    const int n = a->env_config.count;
+    normaliser_init(&a->observations, a->config.normalise_observations ? a->shape.features : 0);
+    normaliser_init(&a->rewards, 1);
+    a->discounted = MEM_NEW(float, n);
+    a->shown = observations_create(a, group_count(a));
+    open_streams(a, seed);
+    if (a->units) {
+        a->states = device_tensor(d, DTYPE_F32, n, a->units);
+        a->starts = device_tensor(d, DTYPE_F32, n, 1);
+    }
+    a->resident = a->config.groups == 1 && !a->config.normalise_observations &&
+                  !a->config.normalise_rewards && !a->units && !a->acting.episodes &&
+                  env_resident_possible(&a->envs[0], d);
+    if (a->resident) return open_resident(a);
+    open_host(a);
+    return STATUS_OK;
+}
+
+enum status actor_open(struct actor *a, struct run *run, struct acting acting) {
+    a->acting = acting;
+    a->queue = run->queue;
+    TRY(open_envs(a, (uint64_t)run->config.seed));
+    TRY(open_net(a, run));
+    return open_buffers(a, (uint64_t)run->config.seed);
+}
+
 void actor_close(struct actor *a) {
-    struct tensor columns[] = {a->rngs, a->actions, a->masks, a->log_probs, a->values};
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        if (tensor_is(columns[i])) device_release(a->queue->device, columns[i].data);
+    struct tensor on_device[] = {a->rngs,          a->states,        a->starts,      a->shown,
+                                 a->ended_returns, a->ended_lengths, a->final_slots, a->slot_values};
+    env_resident_close(&a->lanes);
+    for (size_t i = 0; i < sizeof on_device / sizeof *on_device; i++)
+        if (tensor_is(on_device[i])) device_release(a->queue->device, on_device[i].data);
     plan_free(a->plan);
     net_free(a->net);
     for (int g = 0; g < ACTOR_GROUPS; g++)
@@ -118,130 +155,138 @@ void actor_close(struct actor *a) {
     normaliser_free(&a->observations);
     normaliser_free(&a->rewards);
     mem_free(a->discounted);
-    mem_free(a->states);
     mem_free(a->raw);
-    mem_free(a->seen);
+    mem_free(a->taken);
+    mem_free(a->masks);
+    mem_free(a->gained);
+    mem_free(a->host_returns);
+    mem_free(a->host_lengths);
     *a = (struct actor){0};
 }
 
 /* ---- the network's opinion -------------------------------------------------------------------------------
  */
 
-/* Of n observations as rollouts keep them; values go to the host unless NULL. The recurrent units before them
- * are `states`, those after them go to `next` unless NULL. */
-static void forward(struct actor *a, struct queue *q, struct plan *plan, const void *observations, int n,
-                    const float *states, float *next, float *values) {
-    if (a->shape.pixels) {
-        rollout_floats(&a->shape, observations, (size_t)n, a->seen);
-        observations = a->seen;
+/* Of n observations as environments show them; states: the recurrent units before them, forgotten where
+ * `starts` is 1, or none. */
+static void forward(const struct actor *a, struct queue *q, struct plan *plan, struct tensor observations,
+                    struct tensor states, struct tensor starts) {
+    const int n = observations.dims[0];
+    q->op->rows_gather(q, tensor_head(plan_input(plan, "observation"), n), observations, tensor_none());
+    if (a->units) {
+        struct tensor begun = tensor_head(plan_input(plan, "starts"), n);
+        q->op->scale(q, tensor_head(plan_input(plan, "state"), n), states, 1, false);
+        if (tensor_is(starts))
+            q->op->scale(q, begun, starts, 1, false);
+        else
+            q->op->fill(q, begun, 0);
     }
-    queue_upload(q, tensor_head(plan_input(plan, "observation"), n), observations);
-    if (a->units) queue_upload(q, tensor_head(plan_input(plan, "state"), n), states);
     plan_forward(plan, n);
-    if (values && a->critic) queue_download(q, values, tensor_head(plan_output(plan, "value"), n));
-    if (next) queue_download(q, next, tensor_head(plan_output(plan, "next_state"), n));
 }
 
-/* n rows of a column, from `row`. */
-static struct tensor rows_of(struct tensor column, size_t row, int n) {
-    return tensor_1((float *)column.data + row, DTYPE_F32, n);
+/* The values of that pass. */
+static void keep_values(const struct actor *a, struct queue *q, struct tensor values) {
+    if (!a->acting.critic) return;
+    q->op->scale(q, values, tensor_head(plan_output(a->plan, "value"), values.dims[0]), 1, false);
 }
 
-/* Group g's actions of the pass before, to the host (waits); what else is known of them stays where it is. */
-static void draw(struct actor *a, struct queue *q, int g, size_t row, const uint8_t *masks, void *actions) {
-    int n = group_count(a);
-    struct tensor x = plan_output(a->plan, "policy"), log_probs = rows_of(a->log_probs, row, n),
-                  rngs = a->rngs;
-    rngs.data = (struct rng *)rngs.data + g * n;
+/* n actions of that pass from sample `at` of the rollout on, which are environments `first` and on. */
+static void draw(struct actor *a, struct queue *q, struct rollout *r, size_t at, int first, int n) {
+    struct tensor x = plan_output(a->plan, "policy"), actions = rollout_samples(r, r->actions, at, n),
+                  log_probs = rollout_samples(r, r->log_probs, at, n), rngs = a->rngs, masks = r->masks;
+    rngs.data = (struct rng *)rngs.data + first;
     rngs.dims[0] = n;
-    if (masks) queue_upload(q, a->masks, masks);
+    if (tensor_is(masks)) masks = rollout_samples(r, masks, at, n);
     if (continuous(a))
-        q->op->gaussian_policy_draw(q, a->actions, log_probs, rngs, x, plan_output(a->plan, "log_std"));
+        q->op->gaussian_policy_draw(q, actions, log_probs, rngs, x, plan_output(a->plan, "log_std"));
     else
-        q->op->policy_draw(q, a->actions, log_probs, rngs, x, a->masks, actor_choices(a));
-    if (a->critic)
-        q->op->scale(q, rows_of(a->values, row, n), rows_of(plan_output(a->plan, "value"), 0, n), 1, false);
-    queue_download(q, actions, a->actions);
+        q->op->policy_draw(q, actions, log_probs, rngs, x, masks, actor_choices(a));
+    keep_values(a, q, rollout_samples(r, r->values, at, n));
 }
 
-/* ---- rollouts --------------------------------------------------------------------------------------------
+/* ---- rollouts of environments on the host ----------------------------------------------------------------
  */
 
-/* What group g sees now, as rollouts keep it. `learn`: the running statistics take it in. */
-static void observe(struct actor *a, int g, void *to, bool learn) {
+/* What group g sees now, into a->raw. `learn`: the running statistics take it in. */
+static void observe(struct actor *a, int g, bool learn) {
     struct env_batch *e = &a->envs[g];
-    env_batch_observe(e, to);
+    env_batch_observe(e, a->raw);
     if (!a->config.normalise_observations) return;
-    if (learn) normaliser_update(&a->observations, to, e->count);
-    normaliser_apply(&a->observations, to, e->count);
+    if (learn) normaliser_update(&a->observations, a->raw, e->count);
+    normaliser_apply(&a->observations, a->raw, e->count);
 }
 
-/* The recurrent units of group g before its next observation; NULL where there are none. */
-static float *group_states(const struct actor *a, int g) {
-    return a->units ? a->states + (size_t)g * (size_t)group_count(a) * (size_t)a->units : NULL;
-}
-
-/* What has begun anew remembers nothing. */
-static void forget(float *states, int units, const uint8_t *begun, int n) {
-    for (int i = 0; states && i < n; i++)
-        if (begun[i]) memset(states + (size_t)i * (size_t)units, 0, (size_t)units * sizeof *states);
+/* Group g's rows of an array [N, ...], or none. */
+static struct tensor group_rows(const struct actor *a, struct tensor all, int g) {
+    if (!tensor_is(all)) return all;
+    const int n = group_count(a);
+    all.data = (float *)all.data + (size_t)g * (size_t)n * (tensor_count(all) / (size_t)all.dims[0]);
+    return tensor_head(all, n);
 }
 
 /* Group g's step t is chosen and sent. */
 static enum status begin_step(struct actor *a, struct queue *q, struct rollout *r, int g, int t) {
-    size_t n = (size_t)group_count(a), row = (size_t)t * (size_t)a->shape.count + (size_t)g * n;
-    void *observations = rollout_observation(r, row), *actions = rollout_action(r, row);
-    size_t choices = (size_t)r->shape.choices;
-    uint8_t *masks = choices ? r->masks + row * choices : NULL;
-    observe(a, g, observations, true);
-    if (masks) env_batch_masks(&a->envs[g], masks);
-    float *states = group_states(a, g);
-    forward(a, q, a->plan, observations, (int)n, states, states, NULL);
-    draw(a, q, g, row, masks, actions);
-    return env_batch_send(&a->envs[g], actions);
+    const int n = group_count(a);
+    const size_t at = (size_t)t * (size_t)a->shape.count + (size_t)(g * n);
+    struct tensor observations = rollout_samples(r, r->observations, at, n),
+                  states = group_rows(a, a->states, g), starts = group_rows(a, a->starts, g);
+    observe(a, g, true);
+    queue_upload(q, observations, a->raw);
+    if (a->masks) {
+        env_batch_masks(&a->envs[g], a->masks);
+        queue_upload(q, rollout_samples(r, r->masks, at, n), a->masks);
+    }
+    forward(a, q, a->plan, observations, states, starts);
+    if (a->units) {
+        q->op->scale(q, rollout_samples(r, r->starts, at, n), starts, 1, false);
+        q->op->scale(q, states, plan_output(a->plan, "next_state"), 1, false);
+    }
+    draw(a, q, r, at, g * n, n);
+    void *taken = (int32_t *)a->taken + (size_t)(g * n) * (size_t)a->shape.components;
+    queue_download(q, taken, rollout_samples(r, r->actions, at, n));
+    return env_batch_send(&a->envs[g], taken);
 }
 
 /* By the deviation of the discounted sum of rewards, which is begun anew with each episode. */
 static void normalise_rewards(struct actor *a, const struct env_batch *e, int g, float *rewards) {
     float *sums = a->discounted + (size_t)g * (size_t)e->count;
     for (int i = 0; i < e->count; i++)
-        sums[i] = a->gamma * sums[i] + rewards[i];
+        sums[i] = a->acting.gamma * sums[i] + rewards[i];
     normaliser_update(&a->rewards, sums, e->count);
     normaliser_scale(&a->rewards, rewards, e->count);
     for (int i = 0; i < e->count; i++)
         if (e->done[i]) sums[i] = 0;
 }
 
-/* Group g's step t has come back. */
-static enum status end_step(struct actor *a, struct queue *q, struct rollout *r, int g, int t) {
+/* Group g's step t has come back; ended: [N] which environments have ended an episode, or NULL. */
+static enum status end_step(struct actor *a, struct queue *q, struct rollout *r, int g, int t,
+                            uint8_t *ended) {
     struct env_batch *e = &a->envs[g];
-    size_t n = (size_t)e->count, row = (size_t)t * (size_t)a->shape.count + (size_t)g * n;
+    const int n = e->count;
+    const size_t at = (size_t)t * (size_t)a->shape.count + (size_t)(g * n);
+    struct tensor terminated = rollout_samples(r, r->terminated, at, n),
+                  truncated = rollout_samples(r, r->truncated, at, n);
     TRY(env_batch_receive(e));
-    memcpy(r->rewards + row, e->rewards, n * sizeof(float));
-    memcpy(r->terminated + row, e->terminated, n);
-    memcpy(r->truncated + row, e->truncated, n);
-    if (a->config.normalise_rewards) normalise_rewards(a, e, g, r->rewards + row);
+    memcpy(a->gained, e->rewards, (size_t)n * sizeof *a->gained);
+    if (a->config.normalise_rewards) normalise_rewards(a, e, g, a->gained);
+    queue_upload(q, rollout_samples(r, r->rewards, at, n), a->gained);
+    queue_upload(q, terminated, e->terminated);
+    queue_upload(q, truncated, e->truncated);
     /* The last observation of a truncated episode is seen here and never again. */
-    if (a->critic && memchr(e->truncated, 1, n)) {
-        observe(a, g, a->raw, false);
-        forward(a, q, a->plan, a->raw, e->count, group_states(a, g), NULL, r->final_values + row);
+    if (a->acting.critic && memchr(e->truncated, 1, (size_t)n)) {
+        observe(a, g, false);
+        queue_upload(q, a->shown, a->raw);
+        forward(a, q, a->plan, a->shown, group_rows(a, a->states, g), tensor_none());
+        keep_values(a, q, rollout_samples(r, r->final_values, at, n));
     }
-    forget(group_states(a, g), a->units, e->done, e->count);
+    if (a->units) q->op->episode_starts(q, group_rows(a, a->starts, g), terminated, truncated);
+    for (int i = 0; ended && i < n; i++)
+        ended[g * n + i] |= e->done[i];
     episode_record_note(&a->record, e);
-    a->steps += e->count;
     return env_batch_reset_done(e);
 }
 
-/* Whether every environment has ended an episode in the rows so far. */
-static bool all_ended(const struct rollout *r, int rows, uint8_t *ended) {
-    size_t n = (size_t)r->shape.count, last = (size_t)(rows - 1) * n;
-    for (size_t i = 0; i < n; i++)
-        ended[i] |= r->terminated[last + i] | r->truncated[last + i];
-    return !memchr(ended, 0, n);
-}
-
-static enum status collect(struct actor *a, struct queue *q, struct rollout *r, uint8_t *ended) {
-    if (a->units) memcpy(r->states, a->states, (size_t)a->shape.count * (size_t)a->units * sizeof *r->states);
+static enum status collect_steps(struct actor *a, struct queue *q, struct rollout *r, uint8_t *ended) {
     for (int g = 0; g < a->config.groups; g++) {
         if (ended) TRY(env_batch_reset(&a->envs[g]));
         TRY(begin_step(a, q, r, g, 0));
@@ -250,30 +295,103 @@ static enum status collect(struct actor *a, struct queue *q, struct rollout *r, 
         /* While one group's step is under way, the other's next is chosen; not where a row may be the last,
          * which is known when all groups are back. */
         for (int g = 0; g < a->config.groups; g++) {
-            TRY(end_step(a, q, r, g, t));
+            TRY(end_step(a, q, r, g, t, ended));
             if (!ended && t + 1 < r->shape.horizon) TRY(begin_step(a, q, r, g, t + 1));
         }
         r->rows = t + 1;
-        if (t + 1 == r->shape.horizon || (ended && all_ended(r, t + 1, ended))) return STATUS_OK;
+        if (r->rows == r->shape.horizon) return STATUS_OK;
+        if (ended && !memchr(ended, 0, (size_t)r->shape.count)) return STATUS_OK;
         for (int g = 0; ended && g < a->config.groups; g++)
             TRY(begin_step(a, q, r, g, t + 1));
     }
 }
 
-enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r, bool episodes) {
-    PHASE("act");
-    uint8_t *ended = episodes ? MEM_NEW(uint8_t, a->shape.count) : NULL;
-    enum status s = collect(a, q, r, ended);
+static enum status collect_host(struct actor *a, struct queue *q, struct rollout *r) {
+    uint8_t *ended = a->acting.episodes ? MEM_NEW(uint8_t, a->shape.count) : NULL;
+    if (a->units) q->op->scale(q, r->states, a->states, 1, false);
+    enum status s = collect_steps(a, q, r, ended);
     mem_free(ended);
     TRY(s);
-    queue_download(q, r->log_probs, tensor_head(a->log_probs, r->rows));
-    if (a->critic) queue_download(q, r->values, tensor_head(a->values, r->rows));
-    for (int g = 0; g < a->config.groups && a->critic; g++) {
-        observe(a, g, a->raw, false);
-        forward(a, q, a->plan, a->raw, group_count(a), group_states(a, g), NULL,
-                r->last_values + g * group_count(a));
+    for (int g = 0; g < a->config.groups && a->acting.critic; g++) {
+        observe(a, g, false);
+        queue_upload(q, a->shown, a->raw);
+        forward(a, q, a->plan, a->shown, group_rows(a, a->states, g), group_rows(a, a->starts, g));
+        keep_values(a, q, group_rows(a, r->last_values, g));
     }
     return STATUS_OK;
+}
+
+/* ---- rollouts of environments on the device --------------------------------------------------------------
+ */
+
+static void step_resident(struct actor *a, struct queue *q, struct rollout *r, int t) {
+    const int n = a->shape.count;
+    const size_t at = (size_t)t * (size_t)n;
+    struct tensor observations = rollout_samples(r, r->observations, at, n);
+    forward(a, q, a->plan, observations, tensor_none(), tensor_none());
+    draw(a, q, r, at, 0, n);
+    env_resident_step(&a->lanes,
+                      &(struct env_step){
+                          .actions = rollout_samples(r, r->actions, at, n).data,
+                          .rewards = rollout_samples(r, r->rewards, at, n).data,
+                          .terminated = rollout_samples(r, r->terminated, at, n).data,
+                          .truncated = rollout_samples(r, r->truncated, at, n).data,
+                          .returns = rollout_samples(r, a->ended_returns, at, n).data,
+                          .lengths = rollout_samples(r, a->ended_lengths, at, n).data,
+                          .final_slots = rollout_samples(r, a->final_slots, at, n).data,
+                          .observations = t + 1 < r->shape.horizon
+                                              ? rollout_samples(r, r->observations, at + (size_t)n, n).data
+                                              : a->shown.data,
+                      });
+}
+
+/* What the critic says of the last observations of truncated episodes, all in a few passes. */
+static void value_finals(struct actor *a, struct queue *q, struct rollout *r) {
+    const int n = a->shape.count;
+    if (!tensor_is(a->slot_values)) return;
+    for (int at = 0; at < a->slot_values.dims[0]; at += n) {
+        struct tensor finals = a->lanes.finals, values = a->slot_values;
+        size_t row = (size_t)a->shape.features * dtype_size(finals.dtype);
+        finals.data = (char *)finals.data + (size_t)at * row;
+        values.data = (float *)values.data + at;
+        forward(a, q, a->plan, tensor_head(finals, n), tensor_none(), tensor_none());
+        keep_values(a, q, tensor_head(values, n));
+    }
+    q->op->rows_gather(q, rollout_column(r->final_values), a->slot_values, rollout_column(a->final_slots));
+}
+
+/* The episodes that ended; the only thing that crosses to the host. */
+static void note_episodes(struct actor *a, struct queue *q) {
+    const size_t samples = (size_t)a->shape.horizon * (size_t)a->shape.count;
+    queue_download(q, a->host_lengths, a->ended_lengths);
+    queue_download(q, a->host_returns, a->ended_returns);
+    for (size_t i = 0; i < samples; i++)
+        if (a->host_lengths[i]) episode_record_add(&a->record, a->host_returns[i], a->host_lengths[i]);
+}
+
+static void collect_resident(struct actor *a, struct queue *q, struct rollout *r) {
+    env_resident_begin(&a->lanes);
+    env_resident_observe(&a->lanes, r->observations.data);
+    for (int t = 0; t < r->shape.horizon; t++)
+        step_resident(a, q, r, t);
+    r->rows = r->shape.horizon;
+    if (a->acting.critic) {
+        forward(a, q, a->plan, a->shown, tensor_none(), tensor_none());
+        keep_values(a, q, r->last_values);
+        value_finals(a, q, r);
+    }
+    note_episodes(a, q);
+}
+
+enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r) {
+    PHASE("act");
+    enum status s = STATUS_OK;
+    if (a->resident)
+        collect_resident(a, q, r);
+    else
+        s = collect_host(a, q, r);
+    a->steps += (int64_t)r->rows * a->shape.count;
+    return s;
 }
 
 double actor_figures(const struct actor *a, struct run *run) {
@@ -318,9 +436,32 @@ static const char *envs_name(char *name, size_t size, int g) {
     return name;
 }
 
+/* Recurrent units as they are before the next observation: zeros where an episode begins with it. */
+static void put_states(const struct actor *a, struct checkpoint_writer *w) {
+    const size_t n = (size_t)a->env_config.count, units = (size_t)a->units;
+    float *states = MEM_NEW(float, n *units), *starts = MEM_NEW(float, n);
+    queue_download(a->queue, states, a->states);
+    queue_download(a->queue, starts, a->starts);
+    for (size_t i = 0; i < n; i++)
+        if (starts[i] > 0) memset(states + i * units, 0, units * sizeof *states);
+    checkpoint_put_bytes(w, "actor/states", states, n * units * sizeof *states);
+    mem_free(states);
+    mem_free(starts);
+}
+
+static enum status get_states(struct actor *a, struct checkpoint_reader *r) {
+    float *states = MEM_NEW(float, tensor_count(a->states));
+    enum status s = get_bytes(r, "actor/states", states, tensor_bytes(a->states));
+    if (s == STATUS_OK) queue_upload(a->queue, a->states, states);
+    a->queue->op->fill(a->queue, a->starts, 0);
+    mem_free(states);
+    return s;
+}
+
 void actor_save(struct actor *a, struct checkpoint_writer *w) {
     size_t n = (size_t)a->env_config.count;
     char name[32];
+    if (a->resident) env_resident_pull(&a->lanes);
     for (int g = 0; g < a->config.groups; g++)
         episode_envs_save(&a->envs[g], w, envs_name(name, sizeof name, g));
     struct rng *rngs = MEM_NEW(struct rng, n);
@@ -328,8 +469,7 @@ void actor_save(struct actor *a, struct checkpoint_writer *w) {
     checkpoint_put_bytes(w, "actor/rngs", rngs, n * sizeof *rngs);
     mem_free(rngs);
     checkpoint_put_bytes(w, "actor/discounted", a->discounted, n * sizeof *a->discounted);
-    if (a->units)
-        checkpoint_put_bytes(w, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states);
+    if (a->units) put_states(a, w);
     put_normaliser(w, "actor/observations", &a->observations);
     put_normaliser(w, "actor/rewards", &a->rewards);
     checkpoint_put_long(w, "actor/steps", a->steps);
@@ -341,13 +481,14 @@ enum status actor_load(struct actor *a, struct checkpoint_reader *r) {
     char name[32];
     for (int g = 0; g < a->config.groups; g++)
         TRY(episode_envs_load(&a->envs[g], r, envs_name(name, sizeof name, g)));
+    if (a->resident) env_resident_push(&a->lanes);
     struct rng *rngs = MEM_NEW(struct rng, n);
     enum status s = get_bytes(r, "actor/rngs", rngs, n * sizeof *rngs);
     if (s == STATUS_OK) queue_upload(a->queue, a->rngs, rngs);
     mem_free(rngs);
     TRY(s);
     TRY(get_bytes(r, "actor/discounted", a->discounted, n * sizeof *a->discounted));
-    if (a->units) TRY(get_bytes(r, "actor/states", a->states, n * (size_t)a->units * sizeof *a->states));
+    if (a->units) TRY(get_states(a, r));
     TRY(get_normaliser(r, "actor/observations", &a->observations));
     TRY(get_normaliser(r, "actor/rewards", &a->rewards));
     TRY(checkpoint_get_long(r, "actor/steps", &a->steps));
@@ -368,22 +509,60 @@ struct greedy {
     struct actor *actor;
     struct queue *queue;
     struct plan *plan;
-    float *states; /* [lanes, U] or NULL */
-    float *policy; /* [lanes, outputs] */
+    struct tensor shown, states, starts; /* [lanes, F], [lanes, U] and [lanes] or none */
+    void *seen;                          /* [lanes, F] */
+    float *begun;                        /* [lanes] */
+    float *policy;                       /* [lanes, outputs] */
 };
+
+static enum status greedy_open(struct greedy *p, const struct run *run, int lanes) {
+    const struct actor *a = p->actor;
+    const size_t n = (size_t)lanes;
+    TRY(plan_create(a->net, p->queue, PLAN_INFER, run->precision, lanes, &p->plan));
+    p->shown = observations_create(a, lanes);
+    p->seen = mem_alloc(n * (size_t)a->shape.features, sizeof(float));
+    p->policy = MEM_NEW(float, n *(size_t)a->outputs);
+    if (!a->units) return STATUS_OK;
+    p->states = device_tensor(p->queue->device, DTYPE_F32, lanes, a->units);
+    p->starts = device_tensor(p->queue->device, DTYPE_F32, lanes, 1);
+    p->begun = MEM_NEW(float, n);
+    return STATUS_OK;
+}
+
+static void greedy_close(struct greedy *p) {
+    plan_free(p->plan);
+    device_release(p->queue->device, p->shown.data);
+    device_release(p->queue->device, p->states.data);
+    device_release(p->queue->device, p->starts.data);
+    mem_free(p->seen);
+    mem_free(p->begun);
+    mem_free(p->policy);
+}
+
+static void greedy_look(struct greedy *p, const void *observations, const uint8_t *begun, int n) {
+    const struct actor *a = p->actor;
+    struct queue *q = p->queue;
+    struct tensor shown = tensor_head(p->shown, n), states = tensor_head(p->states, n),
+                  starts = tensor_head(p->starts, n);
+    if (a->config.normalise_observations) {
+        memcpy(p->seen, observations, tensor_bytes(shown));
+        normaliser_apply(&a->observations, p->seen, n);
+        observations = p->seen;
+    }
+    queue_upload(q, shown, observations);
+    for (int i = 0; a->units && i < n; i++)
+        p->begun[i] = begun[i];
+    if (a->units) queue_upload(q, starts, p->begun);
+    forward(a, q, p->plan, shown, states, starts);
+    if (a->units) q->op->scale(q, states, tensor_head(plan_output(p->plan, "next_state"), n), 1, false);
+    queue_download(q, p->policy, tensor_head(plan_output(p->plan, "policy"), n));
+}
 
 static enum status choose_best(void *self, const void *observations, const uint8_t *masks,
                                const uint8_t *begun, int n, void *actions) {
     struct greedy *p = self;
-    struct actor *a = p->actor;
-    forget(p->states, a->units, begun, n);
-    if (a->config.normalise_observations) {
-        memcpy(a->seen, observations, (size_t)n * (size_t)a->shape.features * sizeof *a->seen);
-        normaliser_apply(&a->observations, a->seen, n);
-        observations = a->seen;
-    }
-    forward(a, p->queue, p->plan, observations, n, p->states, p->states, NULL);
-    queue_download(p->queue, p->policy, tensor_head(plan_output(p->plan, "policy"), n));
+    const struct actor *a = p->actor;
+    greedy_look(p, observations, begun, n);
     for (int i = 0; i < n; i++)
         for (int k = 0, from = i * a->outputs; k < a->spec.components; from += a->spec.choices[k++])
             if (continuous(a))
@@ -395,18 +574,10 @@ static enum status choose_best(void *self, const void *observations, const uint8
 }
 
 enum status actor_evaluate(struct actor *a, struct run *run, int episodes, const struct report *report) {
-    int lanes = episode_lanes(&a->env_config, episodes);
     struct greedy player = {.actor = a, .queue = run->queue};
-    /* Room for as many as play at once, where training has fewer environments. */
-    size_t n = (size_t)lanes, f = (size_t)a->shape.features;
-    a->seen = mem_resize(a->seen, 0, n * f, sizeof *a->seen);
-    TRY(plan_create(a->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
-    if (a->units) player.states = MEM_NEW(float, n *(size_t)a->units);
-    player.policy = MEM_NEW(float, n *(size_t)a->outputs);
+    TRY(greedy_open(&player, run, episode_lanes(&a->env_config, episodes)));
     enum status s = episodes_evaluate(&a->env_config, run, (struct episode_player){&player, choose_best},
                                       episodes, report);
-    plan_free(player.plan);
-    mem_free(player.states);
-    mem_free(player.policy);
+    greedy_close(&player);
     return s;
 }

@@ -28,7 +28,6 @@
 #include "tengen/model.h"
 #include "tengen/phase.h"
 #include "tengen/replay.h"
-#include "tengen/rollout.h"
 
 #define DQN_CONFIG(F, S)                                                                                     \
     F(S, int, steps, 250, 1, 1000000, "steps in each environment an iteration")                              \
@@ -70,7 +69,8 @@ struct dqn {
     struct plan *plan;                  /* [M], of net, training */
     struct plan *chooser, *target_plan; /* [M], of net (double_q) and of target */
     void *raw;                          /* [N, F] as the environments show it */
-    float *seen, *values;               /* [N, F] as the network sees it; [N, A K] what it says */
+    struct tensor shown;                /* the same on the device: F32 or U8 [N, F] */
+    float *values;                      /* [N, A K] what the network says of it */
     int32_t *taken;                     /* [N] actions */
     uint8_t *begins;                    /* [N] */
 
@@ -150,11 +150,15 @@ static enum status open_nets(struct dqn *d, struct run *run) {
     return optimiser_create(d->net, run->queue, &d->optimiser_config, &d->optimiser);
 }
 
+static struct tensor shown_create(const struct dqn *d, struct device *device, int n) {
+    return device_tensor(device, d->envs.spec.pixels ? DTYPE_U8 : DTYPE_F32, n, d->features);
+}
+
 static void open_buffers(struct dqn *d, struct run *run) {
     ACCOUNT("batches");
     size_t n = (size_t)d->envs.count, m = (size_t)d->config.batch, f = (size_t)d->features;
     d->raw = MEM_NEW(float, n *f);
-    d->seen = MEM_NEW(float, n *f);
+    d->shown = shown_create(d, run->device, d->envs.count);
     d->values = MEM_NEW(float, n *(size_t)(d->actions * d->net_config.atoms));
     d->taken = MEM_NEW(int32_t, n);
     d->begins = MEM_NEW(uint8_t, n);
@@ -200,9 +204,9 @@ static enum status draw_noise(struct dqn *d, struct net *net, struct queue *q) {
 /* What the network says of n observations as the environments show them, into d->values: [n, A], or [n, A K]
  * logits. */
 static void judge(struct dqn *d, struct queue *q, struct plan *plan, const void *observations, int n) {
-    const struct rollout_shape shape = {.features = d->features, .pixels = d->envs.spec.pixels};
-    rollout_floats(&shape, observations, (size_t)n, d->seen);
-    queue_upload(q, tensor_head(plan_input(plan, "observation"), n), d->seen);
+    struct tensor shown = tensor_head(d->shown, n);
+    queue_upload(q, shown, observations);
+    q->op->rows_gather(q, tensor_head(plan_input(plan, "observation"), n), shown, tensor_none());
     plan_forward(plan, n);
     queue_download(q, d->values, tensor_head(plan_output(plan, "q"), n));
 }
@@ -497,7 +501,8 @@ static enum status dqn_evaluate(void *self, struct run *run, int episodes, const
         .dqn = d, .queue = run->queue, .rng = rng_make((uint64_t)run->config.seed, RNG_ACTION, 1)};
     /* Room for as many as play at once, where training has fewer environments. */
     size_t n = (size_t)lanes, values = (size_t)(d->actions * d->net_config.atoms);
-    d->seen = mem_resize(d->seen, 0, n * (size_t)d->features, sizeof *d->seen);
+    device_release(run->device, d->shown.data);
+    d->shown = shown_create(d, run->device, lanes);
     d->values = mem_resize(d->values, 0, n * values, sizeof *d->values);
     TRY(net_noise(d->net, NULL));
     TRY(plan_create(d->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));
@@ -512,21 +517,11 @@ static enum status dqn_evaluate(void *self, struct run *run, int episodes, const
 
 static void dqn_close(void *self) {
     struct dqn *d = self;
-    struct tensor on_device[] = {d->actions_d, d->rewards_d, d->discounts_d,
+    struct tensor on_device[] = {d->shown,     d->actions_d, d->rewards_d, d->discounts_d,
                                  d->weights_d, d->targets_d, d->stats_d};
-    void *on_host[] = {d->raw,
-                       d->seen,
-                       d->values,
-                       d->taken,
-                       d->begins,
-                       d->samples,
-                       d->weights,
-                       d->stats,
-                       d->batch.observations,
-                       d->batch.next,
-                       d->batch.actions,
-                       d->batch.rewards,
-                       d->batch.discounts};
+    void *on_host[] = {d->raw,        d->values,        d->taken,         d->begins,
+                       d->samples,    d->weights,       d->stats,         d->batch.observations,
+                       d->batch.next, d->batch.actions, d->batch.rewards, d->batch.discounts};
     for (size_t i = 0; i < sizeof on_device / sizeof *on_device; i++)
         if (tensor_is(on_device[i])) device_release(net_device(d->net), on_device[i].data);
     for (size_t i = 0; i < sizeof on_host / sizeof *on_host; i++)

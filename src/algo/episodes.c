@@ -113,13 +113,15 @@ enum status episodes_evaluate(const struct env_config *env, struct run *run, str
 /* ---- the record of training ------------------------------------------------------------------------------
  */
 
+void episode_record_add(struct episode_record *r, float episode_return, int32_t length) {
+    r->returns[r->episodes % EPISODES_RECENT] = episode_return;
+    r->lengths[r->episodes % EPISODES_RECENT] = length;
+    r->episodes++;
+}
+
 void episode_record_note(struct episode_record *r, const struct env_batch *b) {
-    for (int i = 0; i < b->count; i++) {
-        if (!b->ended[i]) continue;
-        r->returns[r->episodes % EPISODES_RECENT] = b->returns[i];
-        r->lengths[r->episodes % EPISODES_RECENT] = b->lengths[i];
-        r->episodes++;
-    }
+    for (int i = 0; i < b->count; i++)
+        if (b->ended[i]) episode_record_add(r, b->returns[i], b->lengths[i]);
 }
 
 double episode_record_figures(const struct episode_record *r, struct run *run) {

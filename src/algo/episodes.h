@@ -34,6 +34,7 @@ struct episode_record {
     float returns[EPISODES_RECENT]; /* of episode e at e mod EPISODES_RECENT */
     int32_t lengths[EPISODES_RECENT];
 };
+void episode_record_add(struct episode_record *r, float episode_return, int32_t length);
 /* Notes those that ended in the batch's last step. */
 void episode_record_note(struct episode_record *r, const struct env_batch *b);
 /* Sets "episodes", "return_mean", "length_mean"; returns the mean return, NAN before the first end. */

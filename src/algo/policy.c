@@ -20,14 +20,15 @@ enum status policy_check_horizon(const struct policy *p, const char *section, in
                        section, horizon, n);
 }
 
-enum status policy_open(struct policy *p, struct run *run, int horizon, float gamma, bool critic, int batch) {
-    int samples = horizon * p->actor.env_config.count;
-    TRY(actor_open(&p->actor, run, horizon, gamma, critic));
+enum status policy_open(struct policy *p, struct run *run, struct acting acting, int batch) {
+    int samples = acting.horizon * p->actor.env_config.count;
+    TRY(actor_open(&p->actor, run, acting));
     TRY(policy_learner_open(&p->learner, &p->actor, run, batch, samples));
-    rollout_init(&p->rollout, actor_rollout_shape(&p->actor, horizon));
+    rollout_init(&p->rollout, actor_rollout_shape(&p->actor), run->device);
     p->order = MEM_NEW(int32_t, samples);
     for (int i = 0; i < samples; i++)
         p->order[i] = i;
+    p->moments = device_tensor(run->device, DTYPE_F32, 2, 1);
     return STATUS_OK;
 }
 
@@ -37,6 +38,23 @@ void policy_shuffle(struct policy *p, int minibatches, struct rng *rng) {
         rollout_shuffle_sequences(p->order, s->horizon, s->count, minibatches, rng);
     else
         rollout_shuffle(p->order, s->horizon * s->count, rng);
+}
+
+/* Sum of (x - mean)^2 over the samples of a column. */
+static double squares_about_mean(const struct policy *p, struct queue *q, struct tensor column) {
+    const int n = p->rollout.rows * p->rollout.shape.count;
+    struct tensor mean = tensor_head(p->moments, 1), squares = mean;
+    float sum;
+    squares.data = (float *)mean.data + 1;
+    q->op->column_moments(q, mean, squares, rollout_samples(&p->rollout, column, 0, n));
+    queue_download(q, &sum, squares);
+    return (double)sum;
+}
+
+double policy_explained_variance(const struct policy *p, struct queue *q) {
+    /* R - V is the advantage. */
+    double all = squares_about_mean(p, q, p->rollout.returns);
+    return all > 0 ? 1 - squares_about_mean(p, q, p->rollout.advantages) / all : 0;
 }
 
 double policy_figures_report(const struct policy *p, struct run *run, const struct policy_figures *f) {
@@ -67,9 +85,10 @@ enum status policy_evaluate(void *self, struct run *run, int episodes, const str
 
 void policy_close(void *self) {
     struct policy *p = self;
+    if (tensor_is(p->moments)) device_release(p->rollout.device, p->moments.data);
+    rollout_free(&p->rollout);
     policy_learner_close(&p->learner);
     actor_close(&p->actor);
-    rollout_free(&p->rollout);
     mem_free(p->order);
     *p = (struct policy){0};
 }

@@ -9,8 +9,9 @@
 struct policy {
     struct actor actor;
     struct policy_learner learner;
-    struct rollout rollout; /* [T, N] */
+    struct rollout rollout; /* [T, N], where the network is */
     int32_t *order;         /* [T N] of samples, 0 .. T N - 1 at first */
+    struct tensor moments;  /* F32 [2] on the device, for figures */
 };
 
 /* The sections [env], [net], [actor], the algorithm's own, [optimiser]. */
@@ -18,12 +19,14 @@ void policy_bind(struct policy *p, struct config *c, const char *section, const 
                  void *values, const char *about);
 /* Whether T N samples can be numbered; `section` names the horizon's. */
 enum status policy_check_horizon(const struct policy *p, const char *section, int horizon) MUST_USE;
-/* T = horizon; batch: the largest number of samples of one gradient. */
-enum status policy_open(struct policy *p, struct run *run, int horizon, float gamma, bool critic,
-                        int batch) MUST_USE;
+/* batch: the largest number of samples of one gradient. */
+enum status policy_open(struct policy *p, struct run *run, struct acting acting, int batch) MUST_USE;
 /* A new order, to be cut into so many minibatches: of samples, or of environments with all their steps where
  * the network is recurrent. */
 void policy_shuffle(struct policy *p, int minibatches, struct rng *rng);
+/* 1 - Var[R - V] / Var[R] of the rollout: what share of the returns the critic foresaw; 0 where they do not
+ * vary. */
+double policy_explained_variance(const struct policy *p, struct queue *q);
 /* The figures of actor and learner; returns the mean return of late, 0 before the first episode's end. */
 double policy_figures_report(const struct policy *p, struct run *run, const struct policy_figures *f);
 

@@ -2,7 +2,6 @@
 #include "algo/policy_learner.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "tengen/account.h"
 #include "tengen/mem.h"
@@ -15,71 +14,78 @@ void policy_learner_bind(struct policy_learner *l, struct config *c) {
 
 enum status policy_learner_open(struct policy_learner *l, const struct actor *actor, struct run *run, int m,
                                 int rows) {
-    bool continuous = actor->spec.kind == ENV_CONTINUOUS;
+    const struct rollout_shape *s = &actor->shape;
+    struct device *d = run->device;
     l->actor = actor;
     l->rows = rows;
     TRY(plan_create(actor->net, run->queue, PLAN_TRAIN, run->precision, m, &l->plan));
     TRY(optimiser_create(actor->net, run->queue, &l->config, &l->optimiser));
-    l->steps = actor->units ? rows / actor->shape.count : 1;
+    l->steps = actor->units ? rows / s->count : 1;
     plan_set_steps(l->plan, l->steps);
     ACCOUNT("batches");
-    rollout_batch_init(&l->batch, &actor->shape, m);
-    l->actions = device_tensor(run->device, continuous ? DTYPE_F32 : DTYPE_I32, m, actor->spec.components);
-    if (actor->shape.choices) l->masks = device_tensor(run->device, DTYPE_U8, m, actor->shape.choices);
-    l->log_probs = device_tensor(run->device, DTYPE_F32, m, 1);
-    l->advantages = device_tensor(run->device, DTYPE_F32, m, 1);
-    l->returns = device_tensor(run->device, DTYPE_F32, m, 1);
-    l->values = device_tensor(run->device, DTYPE_F32, m, 1);
-    l->stats = device_tensor(run->device, DTYPE_F32, rows, STATS);
-    l->host_stats = MEM_NEW(float, rows *STATS);
+    l->index = device_tensor(d, DTYPE_I32, m, 1);
+    l->actions = device_tensor(d, s->continuous ? DTYPE_F32 : DTYPE_I32, m, s->components);
+    if (s->choices) l->masks = device_tensor(d, DTYPE_U8, m, s->choices);
+    l->log_probs = device_tensor(d, DTYPE_F32, m, 1);
+    l->advantages = device_tensor(d, DTYPE_F32, m, 1);
+    l->returns = device_tensor(d, DTYPE_F32, m, 1);
+    l->values = device_tensor(d, DTYPE_F32, m, 1);
+    l->stats = device_tensor(d, DTYPE_F32, rows, STATS);
+    l->means = device_tensor(d, DTYPE_F32, STATS, 1);
     return STATUS_OK;
 }
 
 void policy_learner_close(struct policy_learner *l) {
-    struct tensor on_device[] = {l->actions, l->masks,  l->log_probs, l->advantages,
-                                 l->returns, l->values, l->stats};
+    struct tensor on_device[] = {l->index,   l->actions, l->masks, l->log_probs, l->advantages,
+                                 l->returns, l->values,  l->stats, l->means};
     for (size_t i = 0; i < sizeof on_device / sizeof *on_device; i++)
         if (tensor_is(on_device[i])) device_release(net_device(l->actor->net), on_device[i].data);
     optimiser_free(l->optimiser);
     plan_free(l->plan);
-    rollout_batch_free(&l->batch);
-    mem_free(l->host_stats);
     *l = (struct policy_learner){0};
 }
 
-static void gather(struct policy_learner *l, const struct rollout *r, const int32_t *order, int n) {
+/* The samples that the index names, into the plan's inputs and beside them. */
+static void gather(struct policy_learner *l, struct queue *q, const struct rollout *r, const int32_t *order,
+                   int n) {
     PHASE("gather");
-    rollout_gather(&l->batch, r, order, n);
-    if (l->normalise) rollout_batch_normalise(&l->batch);
+    const struct tensor index = tensor_head(l->index, n);
+    struct {
+        struct tensor to, from;
+    } columns[] = {
+        {plan_input(l->plan, "observation"), r->observations},
+        {l->actions, r->actions},
+        {l->masks, r->masks},
+        {l->log_probs, rollout_column(r->log_probs)},
+        {l->advantages, rollout_column(r->advantages)},
+        {l->returns, rollout_column(r->returns)},
+        {l->values, rollout_column(r->values)},
+    };
+    queue_upload(q, index, order);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (tensor_is(columns[i].from))
+            q->op->rows_gather(q, tensor_head(columns[i].to, n), columns[i].from, index);
+    struct tensor advantages = tensor_head(l->advantages, n);
+    if (l->normalise) q->op->standardise(q, advantages, advantages);
 }
 
-/* Of recurrent units; their last state is nobody's loss. */
-static void upload_states(struct policy_learner *l, struct queue *q, int n) {
-    queue_upload(q, tensor_head(plan_input(l->plan, "state"), n / l->steps), l->batch.states);
-    queue_upload(q, tensor_head(plan_input(l->plan, "starts"), n), l->batch.starts);
+/* Of recurrent units: the first samples are those of the first row, one an environment. The last state is
+ * nobody's loss. */
+static void gather_states(struct policy_learner *l, struct queue *q, const struct rollout *r, int n) {
+    const int sequences = n / l->steps;
+    q->op->rows_gather(q, tensor_head(plan_input(l->plan, "state"), sequences), r->states,
+                       tensor_head(l->index, sequences));
+    q->op->rows_gather(q, tensor_head(plan_input(l->plan, "starts"), n), rollout_column(r->starts),
+                       tensor_head(l->index, n));
     q->op->fill(q, plan_output_gradient(l->plan, "next_state"), 0.0f);
 }
 
-static void upload(struct policy_learner *l, struct queue *q) {
-    const struct rollout_batch *b = &l->batch;
-    int n = b->count;
-    queue_upload(q, tensor_head(plan_input(l->plan, "observation"), n), b->observations);
-    if (b->states) upload_states(l, q, n);
-    queue_upload(q, tensor_head(l->actions, n), b->actions);
-    if (b->masks) queue_upload(q, tensor_head(l->masks, n), b->masks);
-    queue_upload(q, tensor_head(l->log_probs, n), b->log_probs);
-    queue_upload(q, tensor_head(l->advantages, n), b->advantages);
-    queue_upload(q, tensor_head(l->returns, n), b->returns);
-    queue_upload(q, tensor_head(l->values, n), b->values);
-}
-
-static void loss(struct policy_learner *l, struct queue *q, const struct policy_constants *k, float scale,
-                 int row) {
+static void loss(struct policy_learner *l, struct queue *q, int n, const struct policy_constants *k,
+                 float scale, int row) {
     const struct actor *a = l->actor;
-    const int n = l->batch.count;
     struct plan *p = l->plan;
     struct tensor none = tensor_none(), v = none, dv = none;
-    if (a->critic) {
+    if (a->acting.critic) {
         v = tensor_head(plan_output(p, "value"), n);
         dv = tensor_head(plan_output_gradient(p, "value"), n);
     }
@@ -104,10 +110,10 @@ void policy_learner_gradient(struct policy_learner *l, struct queue *q, const st
                              const int32_t *order, int n, const struct policy_constants *k, float scale,
                              int row) {
     ENSURE(row + n <= l->rows, "statistics of %d samples at row %d of %d", n, row, l->rows);
-    gather(l, r, order, n);
-    upload(l, q);
+    gather(l, q, r, order, n);
+    if (l->actor->units) gather_states(l, q, r, n);
     plan_forward(l->plan, n);
-    loss(l, q, k, scale, row);
+    loss(l, q, n, k, scale, row);
     plan_backward(l->plan, n);
 }
 
@@ -116,13 +122,11 @@ void policy_learner_step(struct policy_learner *l, double at) {
 }
 
 enum status policy_learner_read(struct policy_learner *l, struct queue *q, int n, struct policy_figures *f) {
-    queue_download(q, l->host_stats, tensor_head(l->stats, n));
-    memset(f->stats, 0, sizeof f->stats);
-    for (int i = 0; i < n; i++)
-        for (int s = 0; s < STATS; s++)
-            f->stats[s] += l->host_stats[i * STATS + s];
+    float means[STATS];
+    q->op->column_moments(q, l->means, tensor_none(), tensor_head(l->stats, n));
+    queue_download(q, means, l->means);
     for (int s = 0; s < STATS; s++)
-        f->stats[s] /= n;
+        f->stats[s] = (double)means[s];
     TRY(optimiser_norm(l->optimiser, &f->norm));
     if (isfinite(f->stats[STAT_POLICY]) && isfinite(f->stats[STAT_VALUE])) return STATUS_OK;
     return status_fail(STATUS_NUMERIC, "the loss is not finite (policy %g, value %g): lower optimiser.rate",

@@ -12,14 +12,14 @@ struct policy_learner {
     struct optimiser_config config; /* bound to [optimiser] */
     const struct actor *actor;
     struct optimiser *optimiser;
-    struct plan *plan;          /* [M], training */
-    struct rollout_batch batch; /* [M] */
-    bool normalise;             /* advantages to mean 0 and deviation 1, per gradient */
-    struct tensor actions, masks, log_probs, advantages, returns, values; /* [M], on the device */
-    struct tensor stats;                                                  /* [rows, STATS], on the device */
-    int steps; /* of a sequence, which a recurrent network learns from as a whole; else 1 */
-    float *host_stats;
+    struct plan *plan; /* [M], training */
+    bool normalise;    /* advantages to mean 0 and deviation 1, per gradient */
+    int steps;         /* of a sequence, which a recurrent network learns from as a whole; else 1 */
     int rows;
+    /* On the device. */
+    struct tensor index;                                                  /* I32 [M]: which samples */
+    struct tensor actions, masks, log_probs, advantages, returns, values; /* [M], gathered by it */
+    struct tensor stats, means;                                           /* [rows, STATS], [STATS] */
 };
 
 /* Means of the statistics, and the gradient's norm in the last step before clipping. */

@@ -70,7 +70,8 @@ static enum status ppo_open(void *self, struct run *run) {
     if (samples(p) % minibatches)
         return status_fail(STATUS_USAGE, "[ppo] minibatches = %d: must divide horizon * environments = %d",
                            minibatches, samples(p));
-    TRY(policy_open(&p->policy, run, p->config.horizon, p->config.gamma, true, samples(p) / minibatches));
+    struct acting acting = {p->config.horizon, p->config.gamma, .critic = true};
+    TRY(policy_open(&p->policy, run, acting, samples(p) / minibatches));
     p->policy.learner.normalise = p->config.normalise;
     p->shuffle_rng = rng_make((uint64_t)run->config.seed, RNG_SHUFFLE, 0);
     p->kl_weight = (double)p->config.kl_weight;
@@ -114,7 +115,7 @@ static void adapt_kl_weight(struct ppo *p, double kl) {
 
 static void figures(struct ppo *p, struct run *run, const struct policy_figures *f, double seconds) {
     double return_mean = policy_figures_report(&p->policy, run, f);
-    run_metric(run, "explained_variance", rollout_explained_variance(&p->policy.rollout));
+    run_metric(run, "explained_variance", policy_explained_variance(&p->policy, run->queue));
     if (penalised(p)) run_metric(run, "kl_weight", p->kl_weight);
     run_metric(run, "steps_per_second", samples(p) / seconds);
     run_detail(run, "return %.1f, policy %.4f value %.3g entropy %.3f", return_mean, f->stats[STAT_POLICY],
@@ -126,9 +127,9 @@ static enum status ppo_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct policy_figures f = {0};
     /* 1. Act. */
-    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout, false));
+    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout));
     /* 2. Judge. */
-    rollout_advantages(&p->policy.rollout, p->config.gamma, p->config.lambda);
+    rollout_advantages(&p->policy.rollout, run->queue, p->config.gamma, p->config.lambda);
     /* 3. Learn. */
     TRY(learn(p, run, &f));
     if (penalised(p)) adapt_kl_weight(p, f.stats[STAT_KL]);

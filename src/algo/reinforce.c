@@ -45,28 +45,37 @@ static enum status reinforce_open(void *self, struct run *run) {
             STATUS_USAGE,
             "[net] gru_units = %d: reinforce learns from steps in batches of any; use ppo or a2c",
             p->policy.actor.net_config.gru_units);
-    return policy_open(&p->policy, run, p->config.horizon, p->config.gamma, p->config.baseline,
-                       p->config.batch);
+    struct acting acting = {p->config.horizon, p->config.gamma, p->config.baseline, .episodes = true};
+    return policy_open(&p->policy, run, acting, p->config.batch);
 }
 
 /* The steps of each environment up to the end of its first episode. */
-static void find_samples(struct reinforce *p) {
+static void find_samples(struct reinforce *p, struct queue *q) {
     const struct rollout *r = &p->policy.rollout;
-    int n = r->shape.count;
-    uint8_t *ended = MEM_NEW(uint8_t, n);
+    const int n = r->shape.count;
+    const size_t samples = (size_t)r->rows * (size_t)n;
+    uint8_t *ended = MEM_NEW(uint8_t, n), *terminated = MEM_NEW(uint8_t, samples),
+            *truncated = MEM_NEW(uint8_t, samples);
+    queue_download(q, terminated, tensor_head(r->terminated, r->rows));
+    queue_download(q, truncated, tensor_head(r->truncated, r->rows));
     p->samples = 0;
     for (int at = 0; at < r->rows * n; at++) {
         if (ended[at % n]) continue;
         p->policy.order[p->samples++] = at;
-        ended[at % n] = r->terminated[at] | r->truncated[at];
+        ended[at % n] = terminated[at] | truncated[at];
     }
     mem_free(ended);
+    mem_free(terminated);
+    mem_free(truncated);
 }
 
 /* Advantages of the samples to mean 0 and deviation 1. */
-static void normalise(struct reinforce *p) {
+static void normalise(struct reinforce *p, struct queue *q) {
     double mean = 0, squares = 0;
-    float *advantages = p->policy.rollout.advantages;
+    const struct rollout *r = &p->policy.rollout;
+    struct tensor column = tensor_head(r->advantages, r->rows);
+    float *advantages = MEM_NEW(float, tensor_count(column));
+    queue_download(q, advantages, column);
     for (int i = 0; i < p->samples; i++)
         mean += (double)advantages[p->policy.order[i]] / p->samples;
     for (int i = 0; i < p->samples; i++)
@@ -75,6 +84,8 @@ static void normalise(struct reinforce *p) {
     double deviation = sqrt(squares / p->samples) + 1e-8;
     for (int i = 0; i < p->samples; i++)
         advantages[p->policy.order[i]] = (float)(((double)advantages[p->policy.order[i]] - mean) / deviation);
+    queue_upload(q, column, advantages);
+    mem_free(advantages);
 }
 
 static enum status learn(struct reinforce *p, struct run *run, struct policy_figures *f) {
@@ -95,11 +106,11 @@ static enum status reinforce_iterate(void *self, struct run *run) {
     double start = clock_now();
     struct policy_figures f = {0};
     /* 1. Act. */
-    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout, true));
-    find_samples(p);
+    TRY(actor_collect(&p->policy.actor, run->queue, &p->policy.rollout));
+    find_samples(p, run->queue);
     /* 2. Judge. Without a baseline all values are 0, and with lambda 1 advantages are discounted rewards. */
-    rollout_advantages(&p->policy.rollout, p->config.gamma, 1);
-    if (p->config.normalise) normalise(p);
+    rollout_advantages(&p->policy.rollout, run->queue, p->config.gamma, 1);
+    if (p->config.normalise) normalise(p, run->queue);
     /* 3. Learn. */
     TRY(learn(p, run, &f));
     /* 4. Figures. */

@@ -17,7 +17,7 @@ enum { PIECE = 1024 /* lanes: some microseconds */ };
  */
 
 bool env_resident_possible(const struct env_batch *b, const struct device *d) {
-    bool able = d->kind == DEVICE_CPU || d->backend->env_kernels || device_counts(d);
+    bool able = d->kind == DEVICE_CPU || device_counted(d)->backend->env_kernels;
     return able && b->provider == &env_provider_native;
 }
 

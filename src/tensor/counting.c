@@ -100,10 +100,14 @@ bool device_counts(const struct device *d) {
     return d->backend == &counting_backend;
 }
 
+const struct device *device_counted(const struct device *d) {
+    return device_counts(d) ? d->state : d;
+}
+
 void queue_expect(struct queue *q) {
     if (!device_counts(q->device) || q->state) return;
     ACCOUNT("workspaces");
-    const struct device *like = q->device->state;
+    const struct device *like = device_counted(q->device);
     if (like->backend->queue_bytes) q->state = device_alloc(q->device, like->backend->queue_bytes(like));
 }
 

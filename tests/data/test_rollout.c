@@ -1,4 +1,4 @@
-/* Advantages against their definition, minibatches against the rollout. */
+/* Advantages against their definition, views of columns, and the order of learning. */
 #include "tengen/rollout.h"
 
 #include "testing.h"
@@ -7,112 +7,151 @@ enum { T = 24, N = 5, F = 3 };
 
 static const float GAMMA = 0.9f, LAMBDA = 0.8f;
 
-/* Episodes of a few steps, ended in all ways; no two numbers alike. */
-static struct rollout make_rollout(void) {
+/* On the CPU, whose memory is read and written in place. */
+struct bed {
+    struct device *device;
+    struct queue *queue;
     struct rollout r;
+};
+
+static float *floats(struct tensor t) {
+    return t.data;
+}
+
+static uint8_t *bytes(struct tensor t) {
+    return t.data;
+}
+
+static void bed_open(struct bed *b, struct rollout_shape shape) {
+    assert_ok(device_open("cpu", 1, &b->device));
+    assert_ok(queue_open(b->device, 1, &b->queue));
+    rollout_init(&b->r, shape, b->device);
+}
+
+static void bed_close(struct bed *b) {
+    rollout_free(&b->r);
+    queue_close(b->queue);
+    device_close(b->device);
+}
+
+/* Episodes of a few steps, ended in all ways; no two numbers alike. */
+static void bed_open_episodes(struct bed *b) {
     struct rng rng = rng_make(5, RNG_TEST, 0);
-    rollout_init(&r, (struct rollout_shape){T, N, F, false, 1, 0, 0});
+    bed_open(b, (struct rollout_shape){.horizon = T, .count = N, .features = F, .components = 1});
+    uint8_t *terminated = bytes(b->r.terminated), *truncated = bytes(b->r.truncated);
     for (int i = 0; i < T * N; i++) {
-        for (int f = 0; f < F; f++)
-            ((float *)r.observations)[i * F + f] = (float)(i * F + f);
-        ((int32_t *)r.actions)[i] = i;
-        r.log_probs[i] = -(float)i;
-        r.values[i] = rng_normal(&rng);
-        r.rewards[i] = rng_normal(&rng);
-        r.final_values[i] = rng_normal(&rng);
-        r.terminated[i] = rng_below(&rng, 6) == 0;
-        r.truncated[i] = rng_below(&rng, 6) == 0;
+        floats(b->r.values)[i] = rng_normal(&rng);
+        floats(b->r.rewards)[i] = rng_normal(&rng);
+        floats(b->r.final_values)[i] = rng_normal(&rng);
+        terminated[i] = rng_below(&rng, 6) == 0;
+        truncated[i] = rng_below(&rng, 6) == 0;
     }
     for (int n = 0; n < N; n++)
-        r.last_values[n] = rng_normal(&rng);
-    r.truncated[(T - 1) * N] = 1; /* an end in the very last row */
-    r.terminated[(T - 1) * N] = 0;
-    r.terminated[(T - 1) * N + 1] = 1;
-    r.terminated[(T - 1) * N + 2] = r.truncated[(T - 1) * N + 2] = 0;
-    return r;
+        floats(b->r.last_values)[n] = rng_normal(&rng);
+    truncated[(T - 1) * N] = 1; /* an end in the very last row */
+    terminated[(T - 1) * N] = 0;
+    terminated[(T - 1) * N + 1] = 1;
+    terminated[(T - 1) * N + 2] = truncated[(T - 1) * N + 2] = 0;
 }
 
 static double value_after(const struct rollout *r, int t, int n) {
     int i = t * N + n;
-    if (r->terminated[i]) return 0;
-    if (r->truncated[i]) return (double)r->final_values[i];
-    return (double)(t == T - 1 ? r->last_values[n] : r->values[i + N]);
+    if (bytes(r->terminated)[i]) return 0;
+    if (bytes(r->truncated)[i]) return (double)floats(r->final_values)[i];
+    return (double)(t == r->rows - 1 ? floats(r->last_values)[n] : floats(r->values)[i + N]);
 }
 
 /* Eq. 16 of the paper read literally: a sum over the rest of the episode of discounted TD errors. */
 static double advantage(const struct rollout *r, int t, int n) {
     double sum = 0, weight = 1;
-    for (; t < T; t++, weight *= (double)GAMMA * (double)LAMBDA) {
+    for (; t < r->rows; t++, weight *= (double)GAMMA * (double)LAMBDA) {
         int i = t * N + n;
-        sum += weight * ((double)r->rewards[i] + (double)GAMMA * value_after(r, t, n) - (double)r->values[i]);
-        if (r->terminated[i] || r->truncated[i]) break;
+        sum += weight * ((double)floats(r->rewards)[i] + (double)GAMMA * value_after(r, t, n) -
+                         (double)floats(r->values)[i]);
+        if (bytes(r->terminated)[i] || bytes(r->truncated)[i]) break;
     }
     return sum;
 }
 
 static void advantages_are_sums_of_td_errors_to_the_end_of_the_episode(void **state) {
     (void)state;
-    struct rollout r = make_rollout();
-    rollout_advantages(&r, GAMMA, LAMBDA);
-    for (int t = 0; t < T; t++)
-        for (int n = 0; n < N; n++) {
-            double expected = advantage(&r, t, n);
-            assert_near(r.advantages[t * N + n], expected, 1e-5, 1e-5);
-            assert_near(r.returns[t * N + n], expected + (double)r.values[t * N + n], 1e-5, 1e-5);
-        }
-    rollout_free(&r);
+    struct bed b;
+    bed_open_episodes(&b);
+    for (b.r.rows = T; b.r.rows >= T / 2; b.r.rows -= T / 2) { /* full, and ended before */
+        rollout_advantages(&b.r, b.queue, GAMMA, LAMBDA);
+        for (int t = 0; t < b.r.rows; t++)
+            for (int n = 0; n < N; n++) {
+                double expected = advantage(&b.r, t, n);
+                assert_near(floats(b.r.advantages)[t * N + n], expected, 1e-5, 1e-5);
+                assert_near(floats(b.r.returns)[t * N + n], expected + (double)floats(b.r.values)[t * N + n],
+                            1e-5, 1e-5);
+            }
+    }
+    bed_close(&b);
 }
 
 static void with_lambda_1_returns_are_discounted_rewards(void **state) {
     (void)state;
-    struct rollout r = make_rollout();
-    memset(r.terminated, 0, T * N);
-    memset(r.truncated, 0, T * N);
-    rollout_advantages(&r, GAMMA, 1);
-    double expected = (double)r.last_values[2];
+    struct bed b;
+    bed_open_episodes(&b);
+    memset(b.r.terminated.data, 0, T * N);
+    memset(b.r.truncated.data, 0, T * N);
+    rollout_advantages(&b.r, b.queue, GAMMA, 1);
+    double expected = (double)floats(b.r.last_values)[2];
     for (int t = T - 1; t >= 0; t--)
-        expected = (double)r.rewards[t * N + 2] + (double)GAMMA * expected;
-    assert_near(r.returns[2], expected, 1e-5, 1e-5);
-    rollout_free(&r);
+        expected = (double)floats(b.r.rewards)[t * N + 2] + (double)GAMMA * expected;
+    assert_near(floats(b.r.returns)[2], expected, 1e-5, 1e-5);
+    bed_close(&b);
 }
 
 /* One step: reward 1, worth 2 before and 10 after. */
 static void termination_ends_the_future_and_truncation_does_not(void **state) {
     (void)state;
-    struct rollout r;
-    rollout_init(&r, (struct rollout_shape){1, 3, 1, false, 1, 0, 0});
+    struct bed b;
+    bed_open(&b, (struct rollout_shape){.horizon = 1, .count = 3, .features = 1, .components = 1});
     for (int n = 0; n < 3; n++) {
-        r.rewards[n] = 1;
-        r.values[n] = 2;
-        r.final_values[n] = 10;
-        r.last_values[n] = 100; /* of the next episode: must not leak into this one */
+        floats(b.r.rewards)[n] = 1;
+        floats(b.r.values)[n] = 2;
+        floats(b.r.final_values)[n] = 10;
+        floats(b.r.last_values)[n] = 100; /* of the next episode: must not leak into this one */
     }
-    r.terminated[0] = 1;
-    r.truncated[1] = 1;
-    r.terminated[2] = r.truncated[2] = 1;
-    rollout_advantages(&r, 0.5f, 1);
-    assert_float_equal(r.advantages[0], 1 - 2, 1e-6);
-    assert_float_equal(r.advantages[1], 1 + 0.5 * 10 - 2, 1e-6);
-    assert_float_equal(r.advantages[2], 1 - 2, 1e-6);
-    rollout_free(&r);
+    bytes(b.r.terminated)[0] = 1;
+    bytes(b.r.truncated)[1] = 1;
+    bytes(b.r.terminated)[2] = bytes(b.r.truncated)[2] = 1;
+    rollout_advantages(&b.r, b.queue, 0.5f, 1);
+    assert_float_equal(floats(b.r.advantages)[0], 1 - 2, 1e-6);
+    assert_float_equal(floats(b.r.advantages)[1], 1 + 0.5 * 10 - 2, 1e-6);
+    assert_float_equal(floats(b.r.advantages)[2], 1 - 2, 1e-6);
+    bed_close(&b);
 }
 
-static void explained_variance_is_1_of_a_prophet_and_0_of_a_constant(void **state) {
+/* Frames of bytes, two numbers an action, masks of three choices. */
+static void samples_are_rows_of_their_columns(void **state) {
     (void)state;
-    struct rollout r = make_rollout();
-    rollout_advantages(&r, GAMMA, LAMBDA);
-    for (int i = 0; i < T * N; i++) {
-        r.values[i] = r.returns[i];
-        r.advantages[i] = 0;
-    }
-    assert_near(rollout_explained_variance(&r), 1, 0, 1e-9);
-    for (int i = 0; i < T * N; i++)
-        r.advantages[i] = r.returns[i] - 3;
-    assert_near(rollout_explained_variance(&r), 0, 0, 1e-6);
-    for (int i = 0; i < T * N; i++)
-        r.returns[i] = 3;
-    assert_float_equal(rollout_explained_variance(&r), 0, 0);
-    rollout_free(&r);
+    struct bed b;
+    bed_open(&b, (struct rollout_shape){.horizon = 4,
+                                        .count = 3,
+                                        .features = 7,
+                                        .pixels = true,
+                                        .continuous = true,
+                                        .components = 2,
+                                        .choices = 3,
+                                        .units = 5});
+    struct tensor pixels = rollout_samples(&b.r, b.r.observations, 5, 2),
+                  actions = rollout_samples(&b.r, b.r.actions, 11, 1),
+                  starts = rollout_samples(&b.r, b.r.starts, 3, 3), all = rollout_column(b.r.values);
+    assert_ptr_equal(pixels.data, bytes(b.r.observations) + 5 * 7);
+    assert_int_equal(pixels.dtype, DTYPE_U8);
+    assert_int_equal(pixels.dims[0], 2);
+    assert_int_equal(pixels.dims[1], 7);
+    assert_ptr_equal(actions.data, floats(b.r.actions) + 11 * 2);
+    assert_int_equal(actions.dtype, DTYPE_F32);
+    assert_ptr_equal(starts.data, floats(b.r.starts) + 3);
+    assert_int_equal(tensor_count(b.r.states), 3 * 5);
+    assert_int_equal(tensor_count(b.r.masks), 4 * 3 * 3);
+    assert_int_equal(all.rank, 1);
+    assert_int_equal(all.dims[0], 4 * 3);
+    bed_close(&b);
 }
 
 static void a_shuffle_is_a_permutation_drawn_from_its_stream(void **state) {
@@ -133,124 +172,23 @@ static void a_shuffle_is_a_permutation_drawn_from_its_stream(void **state) {
     }
 }
 
-static void minibatches_of_a_shuffle_hold_every_sample_once(void **state) {
+/* Every environment in one part, whole and in the order of time. */
+static void sequences_keep_the_order_of_time(void **state) {
     (void)state;
-    enum { M = T * N / 4 };
-    struct rollout r = make_rollout();
-    struct rollout_batch b;
-    struct rng rng = rng_make(1, RNG_SHUFFLE, 0);
-    int32_t order[T * N];
-    bool seen[T * N] = {0};
-    rollout_advantages(&r, GAMMA, LAMBDA);
-    rollout_batch_init(&b, &r.shape, M);
-    rollout_shuffle(order, T * N, &rng);
-    for (int m = 0; m < 4; m++) {
-        rollout_gather(&b, &r, order + m * M, M);
-        for (int i = 0; i < M; i++) {
-            int from = ((int32_t *)b.actions)[i];
-            assert_int_equal(from, order[m * M + i]);
-            assert_false(seen[from]);
-            seen[from] = true;
-            assert_memory_equal(b.observations + i * F, (float *)r.observations + from * F,
-                                F * sizeof(float));
-            assert_float_equal(b.log_probs[i], r.log_probs[from], 0);
-            assert_float_equal(b.values[i], r.values[from], 0);
-            assert_float_equal(b.advantages[i], r.advantages[from], 0);
-            assert_float_equal(b.returns[i], r.returns[from], 0);
-        }
-    }
-    rollout_batch_free(&b);
-    rollout_free(&r);
-}
-
-/* Frames of bytes, two numbers an action, masks of three choices. */
-static void gathered_pixels_are_shares_of_255_with_their_actions_and_masks(void **state) {
-    (void)state;
-    enum { STEPS = 4, PIXELS = 7, COMPONENTS = 2, CHOICES = 3 };
-    struct rollout r;
-    struct rollout_batch b;
-    rollout_init(&r, (struct rollout_shape){STEPS, 1, PIXELS, true, COMPONENTS, CHOICES, 0});
-    for (int i = 0; i < STEPS * PIXELS; i++)
-        ((uint8_t *)r.observations)[i] = (uint8_t)(9 * i);
-    for (int i = 0; i < STEPS * COMPONENTS; i++)
-        ((float *)r.actions)[i] = 0.5f * (float)i;
-    for (int i = 0; i < STEPS * CHOICES; i++)
-        r.masks[i] = i % 5 == 0;
-    rollout_batch_init(&b, &r.shape, 3);
-    static const int32_t order[] = {3, 1};
-    rollout_gather(&b, &r, order, 2);
-    assert_int_equal(b.count, 2);
-    for (int i = 0; i < 2; i++) {
-        for (int f = 0; f < PIXELS; f++)
-            assert_float_equal(b.observations[i * PIXELS + f], (float)(9 * (order[i] * PIXELS + f)) / 255,
-                               1e-6);
-        for (int k = 0; k < COMPONENTS; k++)
-            assert_float_equal(((float *)b.actions)[i * COMPONENTS + k],
-                               0.5f * (float)(order[i] * COMPONENTS + k), 0);
-        for (int k = 0; k < CHOICES; k++)
-            assert_int_equal(b.masks[i * CHOICES + k], (order[i] * CHOICES + k) % 5 == 0);
-    }
-    rollout_batch_free(&b);
-    rollout_free(&r);
-}
-
-static void normalised_advantages_have_mean_0_and_deviation_1(void **state) {
-    (void)state;
-    enum { M = 50 };
-    struct rollout_batch b;
-    rollout_batch_init(&b, &(struct rollout_shape){1, M, F, false, 1, 0, 0}, M);
-    b.count = M;
-    for (int i = 0; i < M; i++)
-        b.advantages[i] = 100 + (float)(i * i);
-    rollout_batch_normalise(&b);
-    double sum = 0, squares = 0;
-    for (int i = 0; i < M; i++) {
-        sum += (double)b.advantages[i];
-        squares += (double)b.advantages[i] * (double)b.advantages[i];
-    }
-    assert_near(sum, 0, 0, 1e-5);
-    assert_near(squares / (M - 1), 1, 1e-5, 0);
-    rollout_batch_free(&b);
-}
-
-/* Every environment in one part, whole and in the order of time; states and starts with it. */
-static void sequences_keep_the_order_of_time_and_what_was_remembered(void **state) {
-    (void)state;
-    enum { ROWS = 7, ENVS = 6, PARTS = 3, EACH = ENVS / PARTS, UNITS = 2 };
+    enum { ROWS = 7, ENVS = 6, PARTS = 3, EACH = ENVS / PARTS };
     struct rng rng = rng_make(5, RNG_TEST, 0);
-    struct rollout_shape shape = {ROWS, ENVS, 1, false, 1, 0, UNITS};
-    struct rollout r;
-    struct rollout_batch b;
     int32_t order[ROWS * ENVS];
     bool seen[ENVS] = {0};
-    rollout_init(&r, shape);
-    rollout_batch_init(&b, &shape, ROWS * EACH);
-    for (int i = 0; i < ROWS * ENVS; i++) {
-        ((float *)r.observations)[i] = (float)i;
-        r.terminated[i] = i % 5 == 0;
-        r.truncated[i] = i % 7 == 0;
-    }
-    for (int i = 0; i < ENVS * UNITS; i++)
-        r.states[i] = (float)i;
     rollout_shuffle_sequences(order, ROWS, ENVS, PARTS, &rng);
-    for (int part = 0; part < PARTS; part++) {
-        rollout_gather(&b, &r, order + part * ROWS * EACH, ROWS * EACH);
+    for (int part = 0; part < PARTS; part++)
         for (int s = 0; s < EACH; s++) {
-            const int env = (int)b.observations[s];
-            assert_in_range(env, 0, ENVS - 1);
-            assert_false(seen[env]);
-            seen[env] = true;
-            for (int u = 0; u < UNITS; u++)
-                assert_true(b.states[s * UNITS + u] == (float)(env * UNITS + u));
-            for (int t = 0; t < ROWS; t++) {
-                const int at = t * ENVS + env, before = at - ENVS;
-                assert_int_equal((int)b.observations[t * EACH + s], at);
-                assert_int_equal((int)b.starts[t * EACH + s], t > 0 && (before % 5 == 0 || before % 7 == 0));
-            }
+            const int32_t *samples = order + part * ROWS * EACH + s;
+            assert_in_range(samples[0], 0, ENVS - 1);
+            assert_false(seen[samples[0]]);
+            seen[samples[0]] = true;
+            for (int t = 0; t < ROWS; t++)
+                assert_int_equal(samples[t * EACH], t * ENVS + samples[0]);
         }
-    }
-    rollout_batch_free(&b);
-    rollout_free(&r);
 }
 
 int main(void) {
@@ -258,12 +196,9 @@ int main(void) {
         cmocka_unit_test(advantages_are_sums_of_td_errors_to_the_end_of_the_episode),
         cmocka_unit_test(with_lambda_1_returns_are_discounted_rewards),
         cmocka_unit_test(termination_ends_the_future_and_truncation_does_not),
-        cmocka_unit_test(explained_variance_is_1_of_a_prophet_and_0_of_a_constant),
+        cmocka_unit_test(samples_are_rows_of_their_columns),
         cmocka_unit_test(a_shuffle_is_a_permutation_drawn_from_its_stream),
-        cmocka_unit_test(minibatches_of_a_shuffle_hold_every_sample_once),
-        cmocka_unit_test(gathered_pixels_are_shares_of_255_with_their_actions_and_masks),
-        cmocka_unit_test(normalised_advantages_have_mean_0_and_deviation_1),
-        cmocka_unit_test(sequences_keep_the_order_of_time_and_what_was_remembered),
+        cmocka_unit_test(sequences_keep_the_order_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
