@@ -11,10 +11,8 @@ learning; not starting, nor the first iteration. Beside stands the processor tim
 together, which depends less on what else the machine does. Prints a table; --json FILE keeps the figures.
 """
 import argparse
-import csv
 import itertools
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -68,19 +66,6 @@ TASKS = {
 }
 
 
-def tengen_rate(command, folder):
-    """By the run's own figures, which count seconds from its beginning. Processor time: the whole run's, starting and
-    worker processes included."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open(f"{folder}/run/metrics.csv") as lines:
-        rows = [{name: float(row[name]) for name in ("steps", "seconds")} for row in csv.DictReader(lines)]
-    first, last = rows[0], rows[-1]
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return (last["steps"] - first["steps"]) / (last["seconds"] - first["seconds"]), spent / last["steps"]
-
-
 def processor_seconds(pid):
     with open(f"/proc/{pid}/stat") as stat:
         user, system = stat.read().rpartition(")")[2].split()[11:13]
@@ -108,7 +93,7 @@ def measure(side, peers, program, threads):
     make, *marks = side
     with tempfile.TemporaryDirectory() as folder:
         command = make(peers, program, threads)
-        return peer_rate(command, folder, threads, *marks) if marks else tengen_rate(command, folder)
+        return peer_rate(command, folder, threads, *marks) if marks else figures.training_rate(command, folder)
 
 
 def versions(peers):

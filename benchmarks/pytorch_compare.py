@@ -232,18 +232,6 @@ def print_verdicts(arguments, rows):
     print(f"{sum(ratio >= least for ratio, least in barred)} of {len(barred)} bars met")
 
 
-def machine(arguments):
-    cpu = f"{figures.processor()}, {arguments.threads} cores"
-    return f"{torch.cuda.get_device_name()}; {cpu}" if arguments.device == "cuda" else cpu
-
-
-def driver(arguments):
-    if arguments.device == "cpu":
-        return "none"
-    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0]
-
-
 def write_results(arguments, table, rows):
     values = [(f"compare.{network}.{mode}.b{batch}.{name.replace(' ', '.')}", round(rate, 1), "positions/s")
               for (network, mode, batch, name), rate in sorted(table.items())]
@@ -251,7 +239,7 @@ def write_results(arguments, table, rows):
         values.append((f"compare.{network}.{mode}.b{batch}.ratio.{precision}", round(ratio, 3), "of PyTorch"))
         if least is not None:
             values.append((f"compare.{network}.{mode}.b{batch}.bar.{precision}", least, "of PyTorch"))
-    head = {"machine": machine(arguments), "driver": driver(arguments), "pytorch": torch.__version__}
+    head = figures.torch_head(torch, arguments.device, arguments.threads)
     figures.write(arguments.json, arguments.tengen, head, values)
 
 
@@ -307,7 +295,8 @@ def main():
     table = {}
     for _, network in itertools.product(range(arguments.rounds), arguments.networks.split(",")):
         measure(arguments, table, network, batches)
-    print(f"PyTorch {torch.__version__}, {machine(arguments)}; positions a second, best of {arguments.rounds}")
+    head = figures.torch_head(torch, arguments.device, arguments.threads)
+    print(f"PyTorch {head['pytorch']}, {head['machine']}; positions a second, best of {arguments.rounds}")
     print_verdicts(arguments, verdicts(arguments, table))
 
 
