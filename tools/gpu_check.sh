@@ -36,6 +36,9 @@ stages=(
     "pytorch_resnet_20x256  590 the same"
     "pytorch_resnet         590 the same"
     "pytorch_nature_cnn     590 the same"
+    "ppo_cartpole           590 benchmarks/ppo_device_compare.py: PPO wholly on the GPU against PyTorch, with its bars"
+    "ppo_breakout           590 the same"
+    "ppo_space_invaders     590 the same"
 )
 stage_names=()
 for stage in "${stages[@]}"; do stage_names+=("${stage%% *}"); done

@@ -148,26 +148,34 @@ bench() {
 stage_selfplay() { bench selfplay --device cuda; }
 stage_env() { bench env --device cuda; }
 
-# The ratios to PyTorch are of its best; there are figures of what was done when the time ran out.
-pytorch() {
-    local kept=$TENGEN_RESULTS/${recorded}_pytorch_$1.jsonl value figure least
+# compare SCRIPT ARGUMENT...: a script of benchmarks/ on the GPU; its ratios, with the bars that go with them. There are
+# figures of what was done when the time ran out.
+compare() {
+    local kept=$TENGEN_RESULTS/${recorded}_$stage.jsonl script=$1 value figure unit least
+    shift
     if ! "$PYTHON" -c 'import torch'; then
-        row "pytorch $1" failed "$PYTHON has no PyTorch; name one that has by PYTHON"
+        row "$stage" failed "$PYTHON has no PyTorch; name one that has by PYTHON"
         return
     fi
     rm -f "$kept"
-    timeout 560 "$PYTHON" benchmarks/pytorch_compare.py --tengen "$folder/tengen" --device cuda --compile --networks "$1" \
-        --batches 1,32,256,1024 --precisions bf16 --rounds 1 --seconds 0.5 --json "$kept" ||
-        row "pytorch $1" failed "exit $?: $log"
+    timeout 560 "$PYTHON" "benchmarks/$script" --tengen "$folder/tengen" --device cuda "$@" --json "$kept" ||
+        row "$stage" failed "exit $?: $log"
     [ -e "$kept" ] || return
-    while read -r value figure; do
-        least=$(figures "$kept" | sed -n "s/^\([^ ]*\) ${figure/.ratio./.bar.}$/\1/p")
-        row "$figure" "$(if [ -n "$least" ]; then against "$value" "$least"; else echo -; fi)" "$value of PyTorch" "$least"
-    done < <(figures "$kept" | grep '\.ratio\.')
+    while read -r value figure unit; do
+        least=$(figures "$kept" | sed -n "s/^\([^ ]*\) ${figure/.ratio/.bar}$/\1/p")
+        row "$figure" "$(if [ -n "$least" ]; then against "$value" "$least"; else echo -; fi)" "$value $unit" "$least"
+    done < <(sed -n 's/.*"name": "\([^"]*\.ratio[^"]*\)", "value": \([0-9.e+-]*\), "unit": "\([^"]*\)".*/\2 \1 \3/p' "$kept")
 }
+pytorch() {
+    compare pytorch_compare.py --compile --networks "$1" --batches 1,32,256,1024 --precisions bf16 --rounds 1 --seconds 0.5
+}
+ppo() { compare ppo_device_compare.py --tasks "$1" --envs 4096,65536 --precisions tf32,bf16 --rounds 2 --seconds 8; }
 stage_pytorch_alphago_policy() { pytorch alphago_policy; }
 stage_pytorch_resnet_20x256() { pytorch resnet_20x256; }
 stage_pytorch_resnet() { pytorch resnet; }
 stage_pytorch_nature_cnn() { pytorch nature_cnn; }
+stage_ppo_cartpole() { ppo cartpole; }
+stage_ppo_breakout() { ppo breakout; }
+stage_ppo_space_invaders() { ppo space_invaders; }
 
 "stage_$stage"

@@ -24,7 +24,7 @@ export PATH=$work/bin:$PATH
 gpu_check 77
 has 'no GPU; nvidia-smi: No devices were found'
 gpu_check 0 --dry-run
-for stage in build gpu unit memcheck racecheck initcheck check train ops net_resnet selfplay env pytorch_resnet; do has "^$stage "; done
+for stage in build gpu unit memcheck racecheck initcheck check train ops net_resnet selfplay env pytorch_resnet ppo_breakout; do has "^$stage "; done
 gpu_check 0 --dry-run --stages ops,net_resnet
 [ "$(wc -l <"$work/said")" = 2 ] || fail "two stages are asked for"
 gpu_check 2 --stages ops,net
@@ -39,7 +39,17 @@ program bin/ctest <<<'[[ $* != *\^gpu* ]] || sleep 60; echo "100% tests passed, 
 program bin/compute-sanitizer <<<'[ $2 != racecheck ] || exit 9; echo "========= ERROR SUMMARY: 0 errors"'
 program bin/python <<'PYTHON'
 [ "$1" = -c ] && exit 0
+script=$1
 while [ "$1" != --json ]; do shift; done
+if [ "$script" = benchmarks/ppo_device_compare.py ]; then
+    echo '{"machine": "X"}
+{"name": "ppo_device.cartpole.n4096.tengen.t8.steps", "value": 9e6, "unit": "steps/s"}
+{"name": "ppo_device.cartpole.n4096.ratio", "value": 1.2, "unit": "of PyTorch"}
+{"name": "ppo_device.cartpole.n4096.bar", "value": 1.0, "unit": "of PyTorch"}
+{"name": "ppo_device.cartpole.goal.ratio", "value": 0.9, "unit": "of 10000000 steps/s"}
+{"name": "ppo_device.cartpole.goal.bar", "value": 1.0, "unit": "of 10000000 steps/s"}' >"$2"
+    exit 3 # it did not get to the end
+fi
 echo '{"machine": "X"}
 {"name": "compare.resnet.infer.b32.ratio.bf16", "value": 1.05, "unit": "of PyTorch"}
 {"name": "compare.resnet.train.b32.ratio.bf16", "value": 1.02, "unit": "of PyTorch"}
@@ -59,7 +69,7 @@ esac
 TENGEN
 TENGEN_STAGE_SECONDS=1 gpu_check 1 --stages gpu
 has '^gpu +failed +- +was stopped after 1 s'
-gpu_check 1 --stages build,unit,memcheck,racecheck,check,train,ops,net_resnet,selfplay,pytorch_resnet
+gpu_check 1 --stages build,unit,memcheck,racecheck,check,train,ops,net_resnet,selfplay,pytorch_resnet,ppo_cartpole
 has '^Test GPU X1, driver 999.1, compute capability 9.0'
 has '^build +passed +- +architecture 90$'
 has '^gpu +failed +- +was stopped after 1 s'
@@ -76,11 +86,14 @@ has '^net.resnet_10x128_19.train.b256.bf16.share +- +- +0.5'
 has '^selfplay.moves +- +- +12'
 has '^compare.resnet.infer.b32.ratio.bf16 +- +- +1.05 of PyTorch'
 has '^compare.resnet.train.b32.ratio.bf16 +passed +1.0 +1.02 of PyTorch'
+has '^ppo_cartpole +failed +- +exit 3: '
+has '^ppo_device.cartpole.n4096.ratio +passed +1.0 +1.2 of PyTorch'
+has '^ppo_device.cartpole.goal.ratio +missed +1.0 +0.9 of 10000000 steps/s'
 
 # The stage that was stopped and those that were not asked for are the rest, and the table keeps the others' rows.
 gpu_check 0 --dry-run --stages rest
 [ "$(cut -d ' ' -f 1 "$work/said" | tr '\n' ' ')" = \
-    "gpu initcheck net_alphago_policy net_resnet_20x256 net_nature_cnn env pytorch_alphago_policy pytorch_resnet_20x256 pytorch_nature_cnn " ] || fail "another rest"
+    "gpu initcheck net_alphago_policy net_resnet_20x256 net_nature_cnn env pytorch_alphago_policy pytorch_resnet_20x256 pytorch_nature_cnn ppo_breakout ppo_space_invaders " ] || fail "another rest"
 gpu_check 1 --stages env
 has '^check mlp f32 +failed'
 has '^env +passed'
