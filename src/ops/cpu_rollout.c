@@ -65,6 +65,7 @@ void cpu_advantages(struct queue *q, struct tensor advantage, struct tensor ret,
         const size_t row = (size_t)t * count;
         const float *next_value = last ? a.last_value : a.value + row + count;
         const float *next_advantage = last ? NULL : a.advantage + row + count;
+        IVDEP
         for (size_t n = 0; n < count; n++) {
             const size_t i = row + n;
             a.advantage[i] =
@@ -78,14 +79,17 @@ void cpu_advantages(struct queue *q, struct tensor advantage, struct tensor ret,
 /* ---- statistics -------------------------------------------------------------------------------------------
  */
 
-/* Sum of (x - mean)^2 over n numbers that stand `stride` apart, in double and in order. */
-static double squares_about_mean(const float *x, size_t n, size_t stride, double *mean) {
-    double sum = 0, squares = 0;
+/* Of n numbers that stand `stride` apart, in double and in order: the mean, and the sum of (x - mean)^2. */
+static double mean_of(const float *x, size_t n, size_t stride) {
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += (double)x[i * stride];
-    *mean = sum / (double)n;
+    return sum / (double)n;
+}
+static double squares_about(double mean, const float *x, size_t n, size_t stride) {
+    double squares = 0;
     for (size_t i = 0; i < n; i++)
-        squares += ((double)x[i * stride] - *mean) * ((double)x[i * stride] - *mean);
+        squares += ((double)x[i * stride] - mean) * ((double)x[i * stride] - mean);
     return squares;
 }
 
@@ -94,8 +98,8 @@ void cpu_standardise(struct queue *q, struct tensor y, struct tensor x) {
     const float *from = x.data;
     float *to = y.data;
     const size_t n = tensor_count(x);
-    double mean, squares = squares_about_mean(from, n, 1, &mean);
-    const double deviation = n > 1 ? sqrt(squares / (double)(n - 1)) : 0;
+    const double mean = mean_of(from, n, 1);
+    const double deviation = n > 1 ? sqrt(squares_about(mean, from, n, 1) / (double)(n - 1)) : 0;
     (void)q;
     for (size_t i = 0; i < n; i++)
         to[i] = (float)(((double)from[i] - mean) / (deviation + 1e-8));
@@ -103,12 +107,13 @@ void cpu_standardise(struct queue *q, struct tensor y, struct tensor x) {
 
 void cpu_column_moments(struct queue *q, struct tensor mean, struct tensor squares, struct tensor x) {
     check_column_moments(mean, squares, x);
-    const size_t columns = (size_t)x.dims[1];
+    const size_t rows = (size_t)x.dims[0], columns = (size_t)x.dims[1];
     (void)q;
     for (size_t c = 0; c < columns; c++) {
-        double m, sum = squares_about_mean((const float *)x.data + c, (size_t)x.dims[0], columns, &m);
+        const float *column = (const float *)x.data + c;
+        const double m = mean_of(column, rows, columns);
         ((float *)mean.data)[c] = (float)m;
-        if (tensor_is(squares)) ((float *)squares.data)[c] = (float)sum;
+        if (tensor_is(squares)) ((float *)squares.data)[c] = (float)squares_about(m, column, rows, columns);
     }
 }
 
@@ -120,8 +125,9 @@ void cpu_episode_starts(struct queue *q, struct tensor starts, struct tensor ter
     check_episode_starts(starts, terminated, truncated);
     const uint8_t *died = terminated.data, *cut = truncated.data;
     float *to = starts.data;
+    const size_t n = tensor_count(starts);
     (void)q;
     IVDEP
-    for (size_t i = 0; i < tensor_count(starts); i++)
-        to[i] = died[i] || cut[i] ? 1.0f : 0.0f;
+    for (size_t i = 0; i < n; i++)
+        to[i] = (died[i] | cut[i]) != 0 ? 1.0f : 0.0f;
 }
