@@ -260,34 +260,57 @@ static void no_layer_falls_to_a_reference_implementation(void **state) {
     if (kernels == 0) print_message("built without oneDNN: nothing was shown\n");
 }
 
-/* ---- wrong shapes -----------------------------------------------------------------------------------------
+/* ---- a caller's mistakes ----------------------------------------------------------------------------------
  */
 
-static void wrong_shapes_abort_and_both_are_named(void **state) {
-    (void)state;
-    int ends[2];
+/* What a process that makes the call says before it aborts. */
+static void abort_text(void (*call)(struct queue *q), char *text, size_t size) {
+    int ends[2], result;
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
         struct queue *q;
-        float data[64] = {0};
         dup2(ends[1], STDERR_FILENO);
         if (queue_open(device, 1, &q) != STATUS_OK) _exit(3);
-        struct tensor x = tensor_2(data, DTYPE_F32, 2, 3), w = tensor_2(data, DTYPE_F32, 4, 5);
-        q->op->linear_forward(q, x, x, w, tensor_none(), ACTIVATION_NONE);
+        call(q);
         _exit(0);
     }
-    char text[4096] = "";
     size_t used = 0;
-    int result;
     close(ends[1]);
-    for (ssize_t n; (n = read(ends[0], text + used, sizeof text - 1 - used)) > 0;)
+    for (ssize_t n; (n = read(ends[0], text + used, size - 1 - used)) > 0;)
         used += (size_t)n;
+    text[used] = 0;
     close(ends[0]);
     assert_int_equal(waitpid(child, &result, 0), child);
     assert_true(WIFSIGNALED(result) && WTERMSIG(result) == SIGABRT);
+}
+
+static void wrong_shapes(struct queue *q) {
+    float data[64] = {0};
+    struct tensor x = tensor_2(data, DTYPE_F32, 2, 3), w = tensor_2(data, DTYPE_F32, 4, 5);
+    q->op->linear_forward(q, x, x, w, tensor_none(), ACTIVATION_NONE);
+}
+
+static void wrong_shapes_abort_and_both_are_named(void **state) {
+    (void)state;
+    char text[4096];
+    abort_text(wrong_shapes, text, sizeof text);
     assert_non_null(strstr(text, "f32[2,3]"));
     assert_non_null(strstr(text, "f32[4,5]"));
+}
+
+static void row_beyond(struct queue *q) {
+    float x[6] = {0}, y[6];
+    int32_t index[3] = {1, -1, 2};
+    q->op->rows_gather(q, tensor_2(y, DTYPE_F32, 3, 2), tensor_2(x, DTYPE_F32, 2, 2),
+                       tensor_1(index, DTYPE_I32, 3));
+}
+
+static void a_row_that_is_not_there_aborts_and_is_named(void **state) {
+    (void)state;
+    char text[4096];
+    abort_text(row_beyond, text, sizeof text);
+    assert_non_null(strstr(text, "row 2 of 2"));
 }
 
 int main(void) {
@@ -299,6 +322,7 @@ int main(void) {
         cmocka_unit_test(threads_with_queues_of_their_own_agree),
         cmocka_unit_test(no_layer_falls_to_a_reference_implementation),
         cmocka_unit_test(wrong_shapes_abort_and_both_are_named),
+        cmocka_unit_test(a_row_that_is_not_there_aborts_and_is_named),
     };
     assert_ok(device_open("cpu", 3, &device));
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
