@@ -195,12 +195,18 @@ static struct replay_sample draw_by_priority(const struct replay *r, uint64_t po
     return (struct replay_sample){i, newest - back, sum_tree_get(&r->tree, at)};
 }
 
+/* Uniform below `part`. A product, not a remainder: where priorities differ by a rounding, as they do between
+ * devices, the draws are neighbours. */
+static uint64_t share_of(uint64_t part, struct rng *rng) {
+    return (uint64_t)((unsigned __int128)rng_u64(rng) * part >> 64);
+}
+
 void replay_draw(const struct replay *r, struct rng *rng, struct replay_sample *samples, int count) {
     ENSURE(r->count > 0, "nothing can be sampled yet");
     if (r->shape.prioritised) {
         uint64_t total = sum_tree_total(&r->tree), part = total / (uint64_t)count + 1;
         for (int m = 0; m < count; m++)
-            samples[m] = draw_by_priority(r, (part * (uint64_t)m + rng_u64(rng) % part) % total);
+            samples[m] = draw_by_priority(r, (part * (uint64_t)m + share_of(part, rng)) % total);
         return;
     }
     int64_t most = 0;
