@@ -33,6 +33,8 @@ static const struct op_shape shapes[] = {
     {FAMILY_MAP, "128_19x19", 64, 19, 19, 128, 0, 0, 0, 0},
     {FAMILY_MAP, "2_19x19", 64, 19, 19, 2, 0, 0, 0, 0},
     {FAMILY_MAP, "large_128_19x19", 0, 19, 19, 128, 0, 0, 0, 0},
+    {FAMILY_FRAMES, "frames_84x84", 32, 84, 84, 4, 0, 0, 0, 0},
+    {FAMILY_FRAMES, "large_frames_84x84", 0, 84, 84, 4, 0, 0, 0, 0},
     {FAMILY_ROWS, "rows_362", 256, 0, 0, 362, 0, 0, 0, 0},
     {FAMILY_ROWS, "rows_6", 4096, 0, 0, 6, 0, 0, 0, 0},
     {FAMILY_ROWS, "large_rows_362", 0, 0, 0, 362, 0, 0, 0, 0},

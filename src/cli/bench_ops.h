@@ -10,6 +10,7 @@ enum family {
     FAMILY_LINEAR,
     FAMILY_PLANES,
     FAMILY_MAP,
+    FAMILY_FRAMES,
     FAMILY_ROWS,
     FAMILY_ROLLOUT,
     FAMILY_RECURRENT,
@@ -21,7 +22,7 @@ enum family {
  * cache. CONV     x [n,h,w,c]  w [o,kernel,kernel,c]      LINEAR   x [n,c]  w [o,c] MAP      [n,h,w,c],
  * channels [c]                 ROWS     [n,c], columns [n] WEIGHTS  [n,c], outputs [n] STEP     [n]
  * PLANES   [n,h,w,c] out of bits       RECURRENT [n,c], gates [n,3c]
- * ROLLOUT  [h,n], rows of c pixels */
+ * ROLLOUT  [h,n], rows of c pixels     FRAMES    [n,h,w,c] of c frames of bytes */
 struct op_shape {
     enum family family;
     const char *name;
@@ -39,7 +40,7 @@ struct op_operands {
     uint64_t version; /* of weights */
     double flops;     /* CONV and LINEAR: of one pass */
     double main;      /* bytes of the main operand; CONV and LINEAR: of all four */
-    double column;    /* bytes of a value for each row, in F32; CONV: of a residual */
+    double column;    /* bytes of a value for each row, in F32; CONV: of a residual; FRAMES: of a frame */
 };
 
 /* Bytes that a call moves at least: main * main operands + column * columns. */

@@ -69,6 +69,12 @@ BENCH(fill, FAMILY_MAP, 1, 0, t[Y], 0.0f)
 BENCH(pool_forward, FAMILY_MAP, 1, 0, t[POOLED], t[X], POOLING_MEAN)
 BENCH(pool_backward, FAMILY_MAP, 1, 0, t[Y], t[POOLED], t[POOLED], t[X], POOLING_MEAN, false)
 
+/* Frames [4n,h,w,1], of which STACKED [n,h,w,c] and FRESH [n,h,w,1] are any. */
+enum { STACKED, FRAMES, FRESH, SLOTS, FRESH_SLOTS };
+
+BENCH(frames_put, FAMILY_FRAMES, 0, 2, t[FRAMES], t[FRESH], t[FRESH_SLOTS])
+BENCH(frames_gather, FAMILY_FRAMES, 1.25, 0, t[STACKED], t[FRAMES], t[SLOTS])
+
 /* Rows: A .. E [n,c]; HALF [n,c/2]: two actions of c/2 atoms each; VALUE, DVALUE [n,1]; COLUMN, TARGET,
  * ACTION [n]; DRAWN [n]: of c actions, where ACTION has to suit HALF, too. */
 enum { A, B, C, D, E, HALF, VALUE, DVALUE, COLUMN, TARGET, STATS3, STATS5, ACTION, DRAWN, STREAMS };
@@ -214,6 +220,25 @@ static void make_map(struct op_operands *b, int n, const struct op_shape *s, enu
     b->main = bytes(b, X, X);
 }
 
+static void make_frames(struct op_operands *b, int n, const struct op_shape *s) {
+    struct rng rng = rng_make(1, RNG_TEST, 0);
+    MAKE(b, DTYPE_F32, n, s->h, s->w, s->c);
+    MAKE(b, DTYPE_U8, 4 * n, s->h, s->w, 1);
+    MAKE(b, DTYPE_U8, n, s->h, s->w, 1);
+    MAKE(b, DTYPE_I32, n, s->c);
+    MAKE(b, DTYPE_I32, n);
+    int32_t *slots = MEM_NEW(int32_t, n * s->c);
+    for (int i = 0; i < n * s->c; i++)
+        slots[i] = (int32_t)rng_below(&rng, 4 * (uint32_t)n);
+    queue_upload(b->queue, b->t[SLOTS], slots);
+    for (int i = 0; i < n; i++)
+        slots[i] = 4 * (n - 1 - i);
+    queue_upload(b->queue, b->t[FRESH_SLOTS], slots);
+    mem_free(slots);
+    b->main = bytes(b, STACKED, STACKED);
+    b->column = bytes(b, FRESH, FRESH);
+}
+
 static void make_rows(struct op_operands *b, int n, int c) {
     for (int i = A; i <= E; i++)
         MAKE(b, DTYPE_F32, n, c);
@@ -281,10 +306,10 @@ static int rows_beyond_cache(const struct device *d, size_t row, enum dtype dtyp
 
 void op_operands_make(struct op_operands *b, struct queue *q, const struct op_shape *s, enum dtype dtype) {
     const bool images = s->family == FAMILY_MAP || s->family == FAMILY_PLANES;
-    size_t row = images                        ? (size_t)s->h * (size_t)s->w * (size_t)s->c
-                 : s->family == FAMILY_STEP    ? 1
-                 : s->family == FAMILY_ROLLOUT ? (size_t)s->h
-                                               : (size_t)s->c;
+    size_t row = images || s->family == FAMILY_FRAMES ? (size_t)s->h * (size_t)s->w * (size_t)s->c
+                 : s->family == FAMILY_STEP           ? 1
+                 : s->family == FAMILY_ROLLOUT        ? (size_t)s->h
+                                                      : (size_t)s->c;
     int n = s->n ? s->n : rows_beyond_cache(q->device, row, images ? dtype : DTYPE_F32);
     *b = (struct op_operands){.queue = q, .shape = s, .version = b->version + 1, .column = 4.0 * n};
     switch (s->family) {
@@ -299,6 +324,9 @@ void op_operands_make(struct op_operands *b, struct queue *q, const struct op_sh
         break;
     case FAMILY_MAP:
         make_map(b, n, s, dtype);
+        break;
+    case FAMILY_FRAMES:
+        make_frames(b, n, s);
         break;
     case FAMILY_ROWS:
         make_rows(b, n, s->c);

@@ -224,6 +224,39 @@ static inline void check_planes(struct tensor y, struct tensor bits, struct tens
            tensor_text(bits, bt, sizeof bt), tensor_text(source, st, sizeof st));
 }
 
+/* ---- frames of a replay -----------------------------------------------------------------------------------
+ */
+
+/* frames [S,H,W,C], bytes or floats, and places among them; returns a frame's elements. */
+static inline size_t check_frames(const char *op, struct tensor frames, struct tensor slot) {
+    char ft[64];
+    check_rank(op, frames, 4);
+    check_dtype(op, slot, DTYPE_I32);
+    ENSURE(frames.dtype == DTYPE_U8 || frames.dtype == DTYPE_F32, "%s: %s should be u8 or f32", op,
+           tensor_text(frames, ft, sizeof ft));
+    return (size_t)frames.dims[1] * (size_t)frames.dims[2] * (size_t)frames.dims[3];
+}
+
+static inline size_t check_frames_put(struct tensor frames, struct tensor x, struct tensor slot) {
+    const char *op = "frames_put";
+    check_dtype(op, x, frames.dtype);
+    check_same(op, tensor_head(x, 0), tensor_head(frames, 0));
+    check_vector(op, slot, x.dims[0], x);
+    return check_frames(op, frames, slot);
+}
+
+static inline size_t check_frames_gather(struct tensor y, struct tensor frames, struct tensor slot) {
+    const char *op = "frames_gather";
+    char yt[64], ft[64], st[64];
+    const size_t frame = check_frames(op, frames, slot);
+    check_rank(op, slot, 2);
+    check_dtype(op, y, DTYPE_F32);
+    ENSURE(y.dims[0] == slot.dims[0] && tensor_count(y) == tensor_count(slot) * frame,
+           "%s: %s is not what %s of %s make", op, tensor_text(y, yt, sizeof yt),
+           tensor_text(slot, st, sizeof st), tensor_text(frames, ft, sizeof ft));
+    return frame;
+}
+
 /* ---- softmax and losses -----------------------------------------------------------------------------------
  */
 

@@ -9,7 +9,7 @@ cd "$work"
 "$TENGEN" bench env env.count=64 --seconds 0.01 --device cpu --json >>figures
 "$TENGEN" bench go --size 7 --seconds 0.01 --json >>figures
 "$TENGEN" bench ops --seconds 0.01 --filter _7x7 --device cpu --json >>figures
-for shape in rows_6. rollout_ units_64 weights_ linear_64_64.; do
+for shape in frames_ rows_6. rollout_ units_64 weights_ linear_64_64.; do
     "$TENGEN" bench ops --seconds 0.01 --filter "ops.$shape" --device cpu --json >>figures
 done
 "$TENGEN" bench net resnet --blocks 1 --channels 16 --size 5 --batch 1,32 --seconds 0.01 --device cpu --json >>figures

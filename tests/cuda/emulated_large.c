@@ -126,11 +126,31 @@ static void pools_reach_the_end(void **state) {
     long_release(x);
 }
 
+static void frames_reach_the_end(void **state) {
+    (void)state;
+    enum { SIDE = 64, SLOTS = (1 << 19) + 1 };
+    static uint8_t fresh[SIDE * SIDE];
+    static float y[SIDE * SIDE * 4];
+    int32_t last = SLOTS - 1, slots[4] = {0, SLOTS - 1, 1, SLOTS - 1};
+    struct tensor frames = tensor_4(NULL, DTYPE_U8, SLOTS, SIDE, SIDE, 1);
+    frames.data = long_memory(tensor_bytes(frames));
+    for (int i = 0; i < SIDE * SIDE; i++)
+        fresh[i] = (uint8_t)(i % 251);
+    queue->op->frames_put(queue, frames, tensor_4(fresh, DTYPE_U8, 1, SIDE, SIDE, 1),
+                          tensor_1(&last, DTYPE_I32, 1));
+    queue->op->frames_gather(queue, tensor_4(y, DTYPE_F32, 1, SIDE, SIDE, 4), frames,
+                             tensor_2(slots, DTYPE_I32, 1, 4));
+    assert_ok(queue_wait(queue));
+    for (int i = 0; i < SIDE * SIDE * 4; i++)
+        assert_near(y[i], i % 2 ? (float)(i / 4 % 251) * (1.0f / 255.0f) : 0, 0, 0);
+    long_free(frames.data, tensor_bytes(frames));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_reach_the_end),  cmocka_unit_test(maps_by_channels_reach_the_end),
         cmocka_unit_test(sums_reach_the_end),  cmocka_unit_test(rows_reach_the_end),
-        cmocka_unit_test(pools_reach_the_end),
+        cmocka_unit_test(pools_reach_the_end), cmocka_unit_test(frames_reach_the_end),
     };
     struct device device = {.backend = &emulated_backend, .kind = DEVICE_CUDA, .threads = 1};
     if (emulated_backend.device_open(&device) != STATUS_OK || queue_open(&device, 1, &queue) != STATUS_OK)

@@ -6,6 +6,7 @@
 #include "check_conv.h"
 #include "check_draw.h"
 #include "check_elementwise.h"
+#include "check_frames.h"
 #include "check_gru.h"
 #include "check_loss.h"
 #include "check_optimiser.h"
