@@ -133,6 +133,25 @@ static void cuda_release(struct device *d, void *memory, size_t bytes) {
     atomic_fetch_add(&state->releases, 1);
 }
 
+/* Addresses are unified wherever 64-bit programs run on CUDA: the host's is the device's. */
+static void *cuda_alloc_mapped(struct device *d, size_t bytes) {
+    void *data = NULL;
+    device_bind(d->index);
+    if (!mem_permits(bytes)) return NULL;
+    if (cudaHostAlloc(&data, bytes, cudaHostAllocMapped | cudaHostAllocPortable) != cudaSuccess) {
+        cudaGetLastError(); /* as in cuda_alloc */
+        return NULL;
+    }
+    memset(data, 0, bytes);
+    return data;
+}
+
+static void cuda_release_mapped(struct device *d, void *memory) {
+    device_bind(d->index);
+    cudaDeviceSynchronize(); /* for work that uses it */
+    cudaFreeHost(memory);
+}
+
 /* Scratch memory that serves `bytes`: some more, so that it need not grow often. */
 static size_t scratch_bytes(size_t bytes) {
     return bytes + bytes / 4 + 256;
@@ -278,6 +297,8 @@ static const struct backend backend = {
     .device_close = cuda_device_close,
     .alloc = cuda_alloc,
     .release = cuda_release,
+    .alloc_mapped = cuda_alloc_mapped,
+    .release_mapped = cuda_release_mapped,
     .memory = cuda_memory,
     .queue_bytes = cuda_queue_bytes,
     .queue_open = cuda_queue_open,

@@ -63,7 +63,7 @@ cudaError_t staging_upload(struct staging *s, cudaStream_t stream, void *to, con
         char *pinned = (char *)s->stages[s->current].data + s->used;
         memcpy(pinned, (const char *)from + at, n);
         s->used += (n + STAGE_ALIGN - 1) / STAGE_ALIGN * STAGE_ALIGN;
-        error = cudaMemcpyAsync((char *)to + at, pinned, n, cudaMemcpyHostToDevice, stream);
+        error = cudaMemcpyAsync((char *)to + at, pinned, n, cudaMemcpyDefault, stream);
         if (error != cudaSuccess) return error;
     }
     return cudaSuccess;
@@ -78,7 +78,7 @@ static size_t piece_bytes(size_t bytes, size_t i) {
 static cudaError_t piece_fetch(struct landing *l, cudaStream_t stream, const char *from, size_t bytes) {
     cudaError_t error = cudaSuccess;
     if (!l->data) error = cudaHostAlloc(&l->data, LANDING_HALF, cudaHostAllocDefault);
-    if (error == cudaSuccess) error = cudaMemcpyAsync(l->data, from, bytes, cudaMemcpyDeviceToHost, stream);
+    if (error == cudaSuccess) error = cudaMemcpyAsync(l->data, from, bytes, cudaMemcpyDefault, stream);
     return error == cudaSuccess ? cudaEventRecord(l->full, stream) : error;
 }
 

@@ -1,4 +1,5 @@
-/* Pinned memory that copies go through.
+/* Pinned memory that copies go through. What the device calls its memory may be mapped memory of the host:
+ * addresses tell.
  *
  * Uploads: the caller's memory is free on return, and the copy runs when the
  * stream comes to it. A ring of stages: uploads share a stage until it is full, so that a small one costs its

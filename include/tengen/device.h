@@ -66,6 +66,9 @@ struct backend {
     void (*device_close)(struct device *d);
     void *(*alloc)(struct device *d, size_t bytes); /* zeroed, 64-byte aligned; NULL when memory is out */
     void (*release)(struct device *d, void *memory, size_t bytes);
+    /* The same of the host's memory, at one address for both. NULL: what alloc gives is the host's. */
+    void *(*alloc_mapped)(struct device *d, size_t bytes);
+    void (*release_mapped)(struct device *d, void *memory);
     /* Bytes that are free now, and all; false where nobody knows. NULL: nobody does. */
     bool (*memory)(struct device *d, size_t *free_bytes, size_t *total);
     /* Bytes that libraries take for a queue once networks run on it, as far as that is known; NULL: none. */
@@ -101,6 +104,8 @@ void device_close(struct device *d);
 
 /* Zeroed, charged to the caller's account (account.h); ends the program with a text when memory is out. */
 void *device_alloc(struct device *d, size_t bytes);
+/* The same of the host's memory, which the device reads and writes over the bus. */
+void *device_alloc_mapped(struct device *d, size_t bytes);
 void device_release(struct device *d, void *memory); /* NULL is legal */
 /* A tensor [rows, width] of new memory, for device_release(d, t.data). */
 struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width);

@@ -93,21 +93,41 @@ static void cpu_device_close(struct device *d) {
     mem_free(state);
 }
 
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LAZY      ((size_t)64 << 20) /* from here on memory is there when it is touched, as a replay fills */
+
+/* Whole huge pages of a mapping of their own. */
+static void *map_pages(size_t size) {
+    char *data = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) return NULL;
+    const size_t skip = (HUGE_PAGE - (uintptr_t)data % HUGE_PAGE) % HUGE_PAGE;
+    if (skip) munmap(data, skip);
+    munmap(data + skip + size, HUGE_PAGE - skip);
+    return data + skip;
+}
+
+static size_t whole_pages(size_t bytes) {
+    return (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
 static void *cpu_alloc(struct device *d, size_t bytes) {
     (void)d;
-    const size_t huge = (size_t)2 << 20, align = bytes >= 2 * huge ? huge : 64;
-    size_t size = (bytes + align - 1) / align * align;
-    void *data = mem_permits(size) ? aligned_alloc(align, size) : NULL;
+    const bool large = bytes >= 2 * HUGE_PAGE, lazy = bytes >= LAZY;
+    size_t size = large ? whole_pages(bytes) : (bytes + 63) / 64 * 64;
+    if (!mem_permits(size)) return NULL;
+    void *data = lazy ? map_pages(size) : aligned_alloc(large ? HUGE_PAGE : 64, size);
     if (!data) return NULL;
-    if (align == huge)
-        madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
-    memset(data, 0, size);
+    if (large) madvise(data, size, MADV_HUGEPAGE); /* fewer misses; where it is refused nothing is lost */
+    if (!lazy) memset(data, 0, size);
     return data;
 }
 
 static void cpu_release(struct device *d, void *data, size_t bytes) {
     packs_forget(((struct cpu_device *)d->state)->packs, data, bytes);
-    free(data);
+    if (bytes >= LAZY)
+        munmap(data, whole_pages(bytes));
+    else
+        free(data);
 }
 
 static bool cpu_memory(struct device *d, size_t *free_bytes, size_t *total) {

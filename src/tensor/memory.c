@@ -13,6 +13,8 @@ struct device_memory {
     void *data;
     size_t bytes;
     struct account *account;
+    enum account_place place;
+    bool mapped; /* from the back end's alloc_mapped */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -26,29 +28,39 @@ bool device_room(struct device *d, size_t *free_bytes, size_t *total) {
     return d->backend->memory && d->backend->memory(d, free_bytes, total);
 }
 
-static _Noreturn void exit_without_memory(struct device *d, size_t bytes) {
+static _Noreturn void exit_without_memory(struct device *d, enum account_place place, size_t bytes) {
     size_t free_bytes, total;
     char there[96] = "";
-    if (device_room(d, &free_bytes, &total))
+    if (place == place_of(d) && device_room(d, &free_bytes, &total))
         snprintf(there, sizeof there, ", %.1f of %.1f MiB are free", (double)free_bytes / (1 << 20),
                  (double)total / (1 << 20));
-    status_exit("%s: out of memory: %.1f MiB asked for, %.1f MiB held%s: use a smaller batch or network; "
+    status_exit("%s: out of memory%s: %.1f MiB asked for, %.1f MiB held%s: use a smaller batch or network; "
                 "`tengen train CONFIG --plan` says what takes how much",
-                d->name, (double)bytes / (1 << 20), (double)accounts_held(place_of(d)) / (1 << 20), there);
+                d->name, place == place_of(d) ? "" : " of the host that it can read",
+                (double)bytes / (1 << 20), (double)accounts_held(place) / (1 << 20), there);
 }
 
-void *device_alloc(struct device *d, size_t bytes) {
+static void *memory_take(struct device *d, enum account_place place, size_t bytes) {
+    const bool mapped = place != place_of(d) && d->backend->alloc_mapped;
     if (bytes == 0) bytes = 1;
-    void *data = d->backend->alloc(d, bytes);
-    if (!data) exit_without_memory(d, bytes);
+    void *data = mapped ? d->backend->alloc_mapped(d, bytes) : d->backend->alloc(d, bytes);
+    if (!data) exit_without_memory(d, place, bytes);
     struct device_memory *m = MEM_NEW(struct device_memory, 1);
-    *m = (struct device_memory){.data = data, .bytes = bytes, .account = account_current()};
-    account_add(m->account, place_of(d), bytes);
+    *m = (struct device_memory){NULL, data, bytes, account_current(), place, mapped};
+    account_add(m->account, place, bytes);
     pthread_mutex_lock(&lock);
     m->next = d->memories;
     d->memories = m;
     pthread_mutex_unlock(&lock);
     return data;
+}
+
+void *device_alloc(struct device *d, size_t bytes) {
+    return memory_take(d, place_of(d), bytes);
+}
+
+void *device_alloc_mapped(struct device *d, size_t bytes) {
+    return memory_take(d, ACCOUNT_HOST, bytes);
 }
 
 struct tensor device_tensor(struct device *d, enum dtype type, int rows, int width) {
@@ -67,8 +79,11 @@ void device_release(struct device *d, void *memory) {
     if (m) *at = m->next;
     pthread_mutex_unlock(&lock);
     ENSURE(m, "device %s did not give out the memory %p that is released", d->name, memory);
-    account_subtract(m->account, place_of(d), m->bytes);
-    d->backend->release(d, m->data, m->bytes);
+    account_subtract(m->account, m->place, m->bytes);
+    if (m->mapped)
+        d->backend->release_mapped(d, m->data);
+    else
+        d->backend->release(d, m->data, m->bytes);
     mem_free(m);
 }
 

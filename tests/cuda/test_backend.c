@@ -1,5 +1,5 @@
-/* What the CUDA back end says of machines that it cannot work on, and of memory that is out, with a CUDA
- * runtime of the test's own. Skipped where CUDA is not built in. */
+/* What the CUDA back end says of machines that it cannot work on, and of memory, with a CUDA runtime of the
+ * test's own. Skipped where CUDA is not built in. */
 #include "testing.h"
 
 #ifdef TENGEN_CUDNN
@@ -12,6 +12,7 @@
 static int driver_version = CUDART_VERSION, gpus = 1;
 static cudaError_t count_error, code_error, memory_error;
 static size_t free_bytes = (size_t)3 << 30;
+static bool synchronised;
 
 cudaError_t cudaGetDeviceCount(int *count) {
     *count = gpus;
@@ -41,6 +42,19 @@ cudaError_t cudaMalloc(void **memory, size_t bytes) {
 }
 cudaError_t cudaFree(void *memory) {
     mem_free(memory);
+    return cudaSuccess;
+}
+cudaError_t cudaHostAlloc(void **memory, size_t bytes, unsigned flags) {
+    assert_true(flags & cudaHostAllocMapped);
+    if (cudaMalloc(memory, bytes) == cudaSuccess) memset(*memory, 0x55, bytes);
+    return memory_error;
+}
+cudaError_t cudaFreeHost(void *memory) {
+    assert_true(synchronised);
+    return cudaFree(memory);
+}
+cudaError_t cudaDeviceSynchronize(void) {
+    synchronised = true;
     return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_now, size_t *total) {
@@ -194,6 +208,20 @@ static void memory_that_is_out_is_no_memory_and_what_is_free_is_told(void **stat
     b->release(&d, memory, 1000);
     memory_error = cudaErrorMemoryAllocation;
     assert_null(b->alloc(&d, 1000));
+    assert_null(b->alloc_mapped(&d, 1000));
+    b->device_close(&d);
+}
+
+static void memory_of_the_host_is_zeroed_and_waited_for(void **state) {
+    (void)state;
+    const struct backend *b = tengen_cuda_backend();
+    struct device d = {.kind = DEVICE_CUDA, .backend = b};
+    assert_ok(b->device_open(&d));
+    char *memory = b->alloc_mapped(&d, 1000);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(memory[i], 0);
+    synchronised = false;
+    b->release_mapped(&d, memory);
     b->device_close(&d);
 }
 
@@ -203,6 +231,7 @@ int main(void) {
         cmocka_unit_test_setup(a_driver_older_than_the_toolkit_names_both_and_what_to_do, begin),
         cmocka_unit_test_setup(a_driver_that_sees_no_gpu_names_what_may_hide_it, begin),
         cmocka_unit_test_setup(a_gpu_that_the_build_has_no_code_for_is_named_with_what_to_configure, begin),
+        cmocka_unit_test_setup(memory_of_the_host_is_zeroed_and_waited_for, begin),
         cmocka_unit_test_setup(memory_that_is_out_is_no_memory_and_what_is_free_is_told, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

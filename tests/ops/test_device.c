@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tengen/account.h"
 #include "tengen/device.h"
 #include "tengen/ops.h"
 
@@ -47,6 +48,13 @@ static void memory_is_zeroed_and_travels(void **state) {
         memset(memory, 1, size);
         device_release(d, memory);
     }
+    const size_t much = ((size_t)65 << 20) + 1; /* there when it is touched */
+    unsigned char *large = device_alloc(d, much);
+    assert_int_equal((uintptr_t)large % 64, 0);
+    for (size_t i = 0; i < much; i += 4095)
+        assert_int_equal(large[i], 0);
+    large[much - 1] = 1;
+    device_release(d, large);
     struct tensor t = tensor_1(device_alloc(d, sizeof in), DTYPE_F32, 5);
     queue_upload(q, t, in);
     queue_download(q, out, t);
@@ -104,6 +112,26 @@ static void memory_that_is_out_ends_the_program_and_says_what_was_asked_for(void
     device_close(d);
 }
 
+static void mapped_memory_is_the_hosts(void **state) {
+    (void)state;
+    struct device *d;
+    struct backend gpu;
+    assert_ok(device_open("cpu", 1, &d));
+    gpu = *d->backend;
+    d->backend = &gpu;
+    for (int kind = DEVICE_CPU; kind <= DEVICE_CUDA; kind++) {
+        const size_t before[] = {accounts_held(ACCOUNT_HOST), accounts_held(ACCOUNT_DEVICE)};
+        d->kind = (enum device_kind)kind;
+        void *memory = device_alloc_mapped(d, 5000);
+        assert_in_range(accounts_held(ACCOUNT_HOST) - before[0], 5000, 6000);
+        assert_int_equal(accounts_held(ACCOUNT_DEVICE), before[1]);
+        device_release(d, memory);
+        assert_int_equal(accounts_held(ACCOUNT_HOST), before[0]);
+    }
+    d->kind = DEVICE_CPU;
+    device_close(d);
+}
+
 static void the_description_names_every_back_end(void **state) {
     (void)state;
     char text[4096], little[10];
@@ -122,6 +150,7 @@ int main(void) {
         cmocka_unit_test(auto_always_finds_a_device),
         cmocka_unit_test(memory_is_zeroed_and_travels),
         cmocka_unit_test(memory_that_is_out_ends_the_program_and_says_what_was_asked_for),
+        cmocka_unit_test(mapped_memory_is_the_hosts),
         cmocka_unit_test(the_description_names_every_back_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
