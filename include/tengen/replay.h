@@ -11,8 +11,11 @@
  * A sample is a slot with the n steps from it on, or fewer where the episode ended: after termination there
  * is no future, after truncation the last observation has one. A slot can be sampled once all this is there.
  * Draws are uniform, or by priority (Schaul et al. 2016, proportional). Between replay_observe and
- * replay_step, while environments step, a replay can be sampled. Host memory of its own; one thread at a
- * time.
+ * replay_step, while environments step, a replay can be sampled.
+ *
+ * Frames lie where the learner's queue works: each crosses to the device once, when it is new, and of a
+ * sample only the places of its frames do. All else is memory of the host, since it drives the draws. What
+ * is written and read of frames is ordered by the queue. One thread at a time.
  */
 #ifndef TENGEN_REPLAY_H
 #define TENGEN_REPLAY_H
@@ -21,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tengen/device.h"
 #include "tengen/rng.h"
 #include "tengen/status.h"
 #include "tengen/sum_tree.h"
@@ -38,13 +42,20 @@ struct replay_shape {
     int steps;        /* n of the return */
     float gamma;      /* discount a step */
     bool prioritised;
+    bool on_host; /* frames are the host's memory, which the device reads over the bus */
 };
 
 struct replay {
     struct replay_shape shape;
     int64_t length;       /* L slots a ring; number k of a ring lies at k mod L */
-    size_t frame_bytes;   /* B */
-    uint8_t *frames;      /* [N, L, B] */
+    struct queue *queue;  /* the learner's */
+    struct tensor frames; /* [N L, h, w, c / frames], U8 or F32 */
+    struct replay_arrivals {
+        int count;                       /* n <= N frames that are new */
+        void *frames;                    /* [n, h, w, c / frames] on the host, ... */
+        int32_t *slots;                  /* [n] ... where they go, ... */
+        struct tensor frames_d, slots_d; /* ... and both, of N, on the device */
+    } arrivals;
     int32_t *actions;     /* [N, L] */
     float *rewards;       /* [N, L] */
     uint8_t *flags;       /* [N, L] */
@@ -59,7 +70,7 @@ struct replay {
 size_t replay_bytes(const struct replay_shape *shape);
 /* STATUS_USAGE for rings too short for n steps; STATUS_MEMORY if it does not fit, with the capacity that
  * would. */
-enum status replay_init(struct replay *r, const struct replay_shape *shape) MUST_USE;
+enum status replay_init(struct replay *r, const struct replay_shape *shape, struct queue *q) MUST_USE;
 void replay_free(struct replay *r); /* legal on a zeroed replay */
 
 /* What is observed now [N, h, w, c], of uint8_t or float. begins[i]: an episode begins with it, as it does
@@ -80,15 +91,24 @@ struct replay_sample {
  * priorities. */
 void replay_draw(const struct replay *r, struct rng *rng, struct replay_sample *samples, int count);
 
-/* M samples, gathered; the caller's memory. */
+/* M samples: views of one block on the host, and of its like on the device, so that they cross in one copy.
+ */
 struct replay_batch {
-    float *observations, *next; /* [M, h, w, c] as a network sees them: s_t, and s_{t+n} */
-    int32_t *actions;           /* [M] */
-    float *rewards;             /* [M] r_t + gamma r_{t+1} + ... */
-    float *discounts;           /* [M] what the value of `next` counts: gamma^n, 0 after termination */
+    int count;
+    int32_t *now, *next; /* [M, frames] where the frames of s_t and of s_{t+n} lie */
+    int32_t *actions;    /* [M] */
+    float *rewards;      /* [M] r_t + gamma r_{t+1} + ... */
+    float *discounts;    /* [M] what the value of s_{t+n} counts: gamma^n, 0 after termination */
+    float *weights;      /* [M] the caller's, who fills them before replay_gather, or does not use them */
+    struct tensor now_d, next_d, actions_d, rewards_d, discounts_d, weights_d;
 };
-void replay_gather(const struct replay *r, struct pool *pool, const struct replay_sample *samples, int count,
-                   struct replay_batch *batch);
+void replay_batch_init(struct replay_batch *b, const struct replay *r, int count);
+void replay_batch_free(struct replay_batch *b, const struct replay *r); /* legal on a zeroed batch */
+
+/* Fills a batch with as many samples, and uploads it. */
+void replay_gather(const struct replay *r, const struct replay_sample *samples, struct replay_batch *batch);
+/* Observations as a network sees them, into y [M, h, w, c], of what a batch's now_d or next_d names. */
+void replay_show(const struct replay *r, struct tensor y, struct tensor slots);
 
 /* Importance weights (N P)^-beta over the largest among the samples (Schaul et al. 2016, 3.4). */
 void replay_weights(const struct replay_sample *samples, int count, float beta, float *weights);
@@ -96,7 +116,7 @@ void replay_weights(const struct replay_sample *samples, int count, float beta, 
 void replay_prioritise(struct replay *r, const struct replay_sample *samples, int count, const float *errors,
                        float alpha, float epsilon);
 
-/* The content as bytes, deflated; freed by mem_free. */
+/* The content as bytes, deflated; freed by mem_free. Frames cross in pieces. */
 void *replay_save(const struct replay *r, struct pool *pool, size_t *size);
 /* STATUS_FORMAT if they are damaged, or not of this shape. */
 enum status replay_load(struct replay *r, struct pool *pool, const void *data, size_t size) MUST_USE;

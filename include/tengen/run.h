@@ -42,6 +42,7 @@ struct run {
     struct pool *pool;   /* for work on the host, all threads; distinct from the queue's */
     enum precision precision;
     bool evaluating;   /* nothing will be trained: memory for that (a replay) need not be taken */
+    bool spill;        /* the device is too small for all: what may lie in the host's memory does */
     int64_t iteration; /* finished ones */
     double started;    /* clock_now() */
     /* this iteration's row */

@@ -32,6 +32,8 @@
 #define DQN_CONFIG(F, S)                                                                                     \
     F(S, int, steps, 250, 1, 1000000, "steps in each environment an iteration")                              \
     F(S, long, capacity, 100000, 1, 16777216, "steps that the replay holds, of all environments together")   \
+    F(S, choice, replay_on, "auto", 0, 0,                                                                    \
+      "auto | device | host; whose memory its frames take. auto: the host's if the device's is too little")  \
     F(S, long, learning_starts, 5000, 0, 1e12, "steps before the first update")                              \
     F(S, int, train_period, 4, 1, 1000000, "steps, of all environments together, an update")                 \
     F(S, int, batch, 32, 1, 65536, "samples an update")                                                      \
@@ -74,12 +76,12 @@ struct dqn {
     int32_t *taken;                     /* [N] actions */
     uint8_t *begins;                    /* [N] */
 
-    /* An update: samples on the host, and on the device. */
+    /* An update. */
     struct replay_sample *samples; /* [M] */
     struct replay_batch batch;     /* [M] */
-    float *weights;                /* [M] */
-    struct tensor actions_d, rewards_d, discounts_d, weights_d, targets_d;
-    struct tensor stats_d; /* [U M, STATS]: U updates an iteration, at most */
+    float *errors;                 /* [M] */
+    struct tensor targets_d;       /* [M, K] */
+    struct tensor stats_d;         /* [U M, STATS]: U updates an iteration, at most */
     float *stats;
 
     /* What goes on from iteration to iteration, besides environments, networks and optimiser. */
@@ -125,13 +127,26 @@ static enum status check_config(const struct dqn *d) {
     return STATUS_OK;
 }
 
-static enum status open_replay(struct dqn *d) {
+static enum status open_replay(struct dqn *d, struct run *run) {
     const struct env_spec *s = &d->envs.spec;
+    const bool automatic = strcmp(d->config.replay_on, "auto") == 0;
     struct replay_shape shape = {
-        d->config.capacity, d->envs.count,        s->h, s->w, s->c, s->frames, s->pixels, d->config.n_step,
-        d->config.gamma,    d->config.prioritised};
-    enum status status = replay_init(&d->replay, &shape);
-    return status == STATUS_OK ? status : status_context(status, "[dqn] capacity");
+        .capacity = d->config.capacity,
+        .count = d->envs.count,
+        .h = s->h,
+        .w = s->w,
+        .c = s->c,
+        .frames = s->frames,
+        .pixels = s->pixels,
+        .steps = d->config.n_step,
+        .gamma = d->config.gamma,
+        .prioritised = d->config.prioritised,
+        .on_host = automatic ? run->spill : strcmp(d->config.replay_on, "host") == 0,
+    };
+    enum status status = replay_init(&d->replay, &shape, run->queue);
+    if (status != STATUS_OK) return status_context(status, "[dqn] capacity");
+    replay_batch_init(&d->batch, &d->replay, d->config.batch);
+    return STATUS_OK;
 }
 
 static enum status open_nets(struct dqn *d, struct run *run) {
@@ -163,13 +178,7 @@ static void open_buffers(struct dqn *d, struct run *run) {
     d->taken = MEM_NEW(int32_t, n);
     d->begins = MEM_NEW(uint8_t, n);
     d->samples = MEM_NEW(struct replay_sample, m);
-    d->batch = (struct replay_batch){MEM_NEW(float, m *f), MEM_NEW(float, m *f), MEM_NEW(int32_t, m),
-                                     MEM_NEW(float, m), MEM_NEW(float, m)};
-    d->weights = MEM_NEW(float, m);
-    d->actions_d = device_tensor(run->device, DTYPE_I32, d->config.batch, 1);
-    d->rewards_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
-    d->discounts_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
-    d->weights_d = device_tensor(run->device, DTYPE_F32, d->config.batch, 1);
+    d->errors = MEM_NEW(float, m);
     d->targets_d = device_tensor(run->device, DTYPE_F32, d->config.batch, d->net_config.atoms);
     d->stats_d = device_tensor(run->device, DTYPE_F32, (int)(most_updates(d) * m), STATS);
     d->stats = MEM_NEW(float, most_updates(d) * m * STATS);
@@ -188,7 +197,7 @@ static enum status dqn_open(void *self, struct run *run) {
     d->action_rng = rng_make(seed, RNG_ACTION, 0);
     d->sample_rng = rng_make(seed, RNG_SAMPLE, 0);
     d->noise_rng = rng_make(seed, RNG_NOISE, 0);
-    if (!run->evaluating) TRY(open_replay(d));
+    if (!run->evaluating) TRY(open_replay(d, run));
     return env_batch_reset(&d->envs);
 }
 
@@ -262,24 +271,19 @@ static enum status act(struct dqn *d, struct queue *q, float epsilon) {
 static void sample(struct dqn *d, struct run *run) {
     PHASE("sample");
     const int m = d->config.batch;
+    struct replay_batch *b = &d->batch;
     replay_draw(&d->replay, &d->sample_rng, d->samples, m);
-    replay_gather(&d->replay, d->pool, d->samples, m, &d->batch);
-    replay_weights(d->samples, m, schedule_value(&d->config.beta, (double)run->iteration), d->weights);
-}
-
-static void upload(struct dqn *d, struct queue *q) {
-    queue_upload(q, plan_input(d->plan, "observation"), d->batch.observations);
-    queue_upload(q, plan_input(d->target_plan, "observation"), d->batch.next);
-    if (d->chooser) queue_upload(q, plan_input(d->chooser, "observation"), d->batch.next);
-    queue_upload(q, d->actions_d, d->batch.actions);
-    queue_upload(q, d->rewards_d, d->batch.rewards);
-    queue_upload(q, d->discounts_d, d->batch.discounts);
-    queue_upload(q, d->weights_d, d->weights);
+    replay_weights(d->samples, m, schedule_value(&d->config.beta, (double)run->iteration), b->weights);
+    replay_gather(&d->replay, d->samples, b);
+    replay_show(&d->replay, plan_input(d->plan, "observation"), b->now_d);
+    replay_show(&d->replay, plan_input(d->target_plan, "observation"), b->next_d);
+    if (d->chooser) replay_show(&d->replay, plan_input(d->chooser, "observation"), b->next_d);
 }
 
 /* What Q(s, a) is to become. */
 static void target(struct dqn *d, struct queue *q) {
     const int m = d->config.batch;
+    const struct replay_batch *b = &d->batch;
     struct tensor choice = tensor_none();
     plan_forward(d->target_plan, m);
     if (d->chooser) {
@@ -288,9 +292,9 @@ static void target(struct dqn *d, struct queue *q) {
     }
     struct tensor next = plan_output(d->target_plan, "q");
     if (d->net_config.atoms == 1)
-        q->op->q_target(q, d->targets_d, d->rewards_d, d->discounts_d, next, choice);
+        q->op->q_target(q, d->targets_d, b->rewards_d, b->discounts_d, next, choice);
     else
-        q->op->categorical_target(q, d->targets_d, d->rewards_d, d->discounts_d, next, choice, d->config.low,
+        q->op->categorical_target(q, d->targets_d, b->rewards_d, b->discounts_d, next, choice, d->config.low,
                                   d->config.high);
 }
 
@@ -298,12 +302,13 @@ static void target(struct dqn *d, struct queue *q) {
 static void loss(struct dqn *d, struct queue *q, struct tensor stats) {
     const int m = d->config.batch;
     const float scale = 1.0f / (float)m;
+    const struct replay_batch *b = &d->batch;
     plan_forward(d->plan, m);
     struct tensor x = plan_output(d->plan, "q"), dx = plan_output_gradient(d->plan, "q");
     if (d->net_config.atoms == 1)
-        q->op->q_loss(q, stats, dx, x, d->actions_d, d->targets_d, d->weights_d, d->config.delta, scale);
+        q->op->q_loss(q, stats, dx, x, b->actions_d, d->targets_d, b->weights_d, d->config.delta, scale);
     else
-        q->op->categorical_loss(q, stats, dx, x, d->actions_d, d->targets_d, d->weights_d, d->config.low,
+        q->op->categorical_loss(q, stats, dx, x, b->actions_d, d->targets_d, b->weights_d, d->config.low,
                                 d->config.high, scale);
     plan_backward(d->plan, m);
 }
@@ -312,10 +317,9 @@ static void loss(struct dqn *d, struct queue *q, struct tensor stats) {
 static void prioritise(struct dqn *d, struct queue *q, struct tensor stats, float *host) {
     const int m = d->config.batch;
     queue_download(q, host, stats);
-    float *errors = d->weights;
     for (int i = 0; i < m; i++)
-        errors[i] = host[i * STATS + STAT_ERROR];
-    replay_prioritise(&d->replay, d->samples, m, errors, d->config.alpha, d->config.priority_epsilon);
+        d->errors[i] = host[i * STATS + STAT_ERROR];
+    replay_prioritise(&d->replay, d->samples, m, d->errors, d->config.alpha, d->config.priority_epsilon);
 }
 
 /* Update number u of the iteration. */
@@ -326,7 +330,6 @@ static enum status update(struct dqn *d, struct run *run, int u) {
     const size_t row = (size_t)u * (size_t)m * STATS;
     struct tensor stats = tensor_2((float *)d->stats_d.data + row, DTYPE_F32, m, STATS);
     sample(d, run);
-    upload(d, q);
     TRY(draw_noise(d, d->net, q));
     TRY(draw_noise(d, d->target, q));
     target(d, q);
@@ -457,7 +460,7 @@ static enum status dqn_load(void *self, struct checkpoint_reader *r) {
     TRY(checkpoint_get_net(r, "net", d->net, d->optimiser));
     TRY(checkpoint_get_net(r, "target", d->target, NULL));
     TRY(episode_envs_load(&d->envs, r, "dqn/envs"));
-    if (d->replay.frames) TRY(load_replay(d, r));
+    if (d->replay.queue) TRY(load_replay(d, r));
     TRY(checkpoint_get_rng(r, "dqn/action_rng", &d->action_rng));
     TRY(checkpoint_get_rng(r, "dqn/sample_rng", &d->sample_rng));
     TRY(checkpoint_get_rng(r, "dqn/noise_rng", &d->noise_rng));
@@ -517,11 +520,8 @@ static enum status dqn_evaluate(void *self, struct run *run, int episodes, const
 
 static void dqn_close(void *self) {
     struct dqn *d = self;
-    struct tensor on_device[] = {d->shown,     d->actions_d, d->rewards_d, d->discounts_d,
-                                 d->weights_d, d->targets_d, d->stats_d};
-    void *on_host[] = {d->raw,        d->values,        d->taken,         d->begins,
-                       d->samples,    d->weights,       d->stats,         d->batch.observations,
-                       d->batch.next, d->batch.actions, d->batch.rewards, d->batch.discounts};
+    struct tensor on_device[] = {d->shown, d->targets_d, d->stats_d};
+    void *on_host[] = {d->raw, d->values, d->taken, d->begins, d->samples, d->errors, d->stats};
     for (size_t i = 0; i < sizeof on_device / sizeof *on_device; i++)
         if (tensor_is(on_device[i])) device_release(net_device(d->net), on_device[i].data);
     for (size_t i = 0; i < sizeof on_host / sizeof *on_host; i++)
@@ -533,6 +533,7 @@ static void dqn_close(void *self) {
     plan_free(d->target_plan);
     net_free(d->net);
     net_free(d->target);
+    replay_batch_free(&d->batch, &d->replay);
     replay_free(&d->replay);
     env_batch_close(&d->envs);
     *d = (struct dqn){0};

@@ -35,11 +35,13 @@ static int by_size(const void *a, const void *b) {
 }
 
 /* Of the session's config with one setting changed ("ppo.horizon=8", or NULL). */
-static enum status footprint_measure(const struct session *s, const char *setting, struct footprint *f) {
-    struct session probe = {.run.evaluating = s->run.evaluating};
+static enum status footprint_measure(const struct session *s, const char *setting, bool spill,
+                                     struct footprint *f) {
+    struct session probe = {.run.evaluating = s->run.evaluating, .run.spill = spill};
     struct account_total before[ACCOUNTS_MAX];
     size_t total;
     f->device = s->run.device->name;
+    f->spill = spill;
     f->free[ACCOUNT_HOST] = mem_available();
     f->free[ACCOUNT_DEVICE] = 0;
     if (s->run.device->kind != DEVICE_CPU && !device_room(s->run.device, &f->free[ACCOUNT_DEVICE], &total))
@@ -65,6 +67,17 @@ static enum account_place footprint_excess(const struct footprint *f) {
     return ACCOUNT_PLACES;
 }
 
+/* Measures, and spills if that makes it fit. */
+static enum status footprint_fit(const struct session *s, const char *setting, struct footprint *f) {
+    TRY(footprint_measure(s, setting, false, f));
+    if (footprint_excess(f) != ACCOUNT_DEVICE) return STATUS_OK;
+    struct footprint spilt = *f;
+    if (footprint_measure(s, setting, true, &spilt) == STATUS_OK &&
+        footprint_excess(&spilt) == ACCOUNT_PLACES)
+        *f = spilt;
+    return STATUS_OK;
+}
+
 /* ---- sizes ------------------------------------------------------------------------------------------------
  */
 
@@ -73,7 +86,7 @@ static enum status size_try(const struct session *s, const char *key, int value)
     struct footprint f;
     char setting[128];
     snprintf(setting, sizeof setting, "%s=%d", key, value);
-    TRY(footprint_measure(s, setting, &f));
+    TRY(footprint_fit(s, setting, &f));
     return footprint_excess(&f) == ACCOUNT_PLACES ? STATUS_OK : STATUS_MEMORY;
 }
 
@@ -121,7 +134,7 @@ static enum status autos_shrink(struct session *s, struct footprint *f) {
         while (automatic && footprint_excess(f) != ACCOUNT_PLACES && config_whole(s->config, z->key) > 1) {
             TRY(size_set(s, z->key,
                          z->automatic(s->self, &s->run, (int)config_whole(s->config, z->key) / 2)));
-            TRY(footprint_measure(s, NULL, f));
+            TRY(footprint_fit(s, NULL, f));
         }
     }
     for (int i = 0; i < f->auto_count; i++)
@@ -163,8 +176,9 @@ static enum status refuse(const struct session *s, const struct footprint *f, en
 
 enum status footprint_settle(struct session *s, struct footprint *f) {
     TRY(autos_begin(s, f));
-    TRY(footprint_measure(s, NULL, f));
+    TRY(footprint_fit(s, NULL, f));
     TRY(autos_shrink(s, f));
+    s->run.spill = f->spill;
     enum account_place place = footprint_excess(f);
     return place == ACCOUNT_PLACES ? STATUS_OK : refuse(s, f, place);
 }

@@ -13,6 +13,7 @@ struct footprint {
     int count;
     struct account_total accounts[ACCOUNTS_MAX];
     size_t all[ACCOUNT_PLACES], free[ACCOUNT_PLACES]; /* free 0: unknown */
+    bool spill;                                       /* as it then has to be in the run */
     /* What `auto` became. */
     int auto_count;
     struct {
@@ -22,8 +23,9 @@ struct footprint {
 };
 
 /* For a session that is configured and has its device: puts numbers in place of `auto` in the config, the
- * largest useful ones that fit, and measures. STATUS_MEMORY, with a smaller size that would fit, where the
- * run does not; *f then is what it would have taken. */
+ * largest useful ones that fit, lets the run spill where its device is too small, and measures.
+ * STATUS_MEMORY, with a smaller size that would fit, where the run does not; *f then is what it would have
+ * taken. */
 enum status footprint_settle(struct session *s, struct footprint *f) MUST_USE;
 
 /* As a table; in a line ("training activations 1.2 GiB, ..."), what takes most first. */

@@ -6,7 +6,7 @@
 
 #include "tengen/account.h"
 #include "tengen/mem.h"
-#include "tengen/thread.h"
+#include "tengen/ops.h"
 
 enum {
     SLOT_BEGINS = 1,     /* the episode's first */
@@ -17,27 +17,38 @@ enum {
     SLOT_UNUSABLE = SLOT_LAST | SLOT_ORPHAN,
 };
 
-enum { FRAMES_MOST = 16 };
-
 #define PRIORITY_ONE ((float)(1 << 20)) /* weight of priority 1: room for 2^19 above, 2^-20 below */
 
 /* ---- memory ----------------------------------------------------------------------------------------------
  */
 
-static size_t frame_bytes(const struct replay_shape *s) {
-    return (size_t)s->h * (size_t)s->w * (size_t)(s->c / s->frames) * (s->pixels ? 1 : sizeof(float));
+/* Slots of all rings. */
+static size_t slot_count(const struct replay_shape *s) {
+    return (size_t)(s->capacity / s->count) * (size_t)s->count;
+}
+
+/* `n` frames, of no memory. */
+static struct tensor frames_of(const struct replay_shape *s, size_t n) {
+    return tensor_4(NULL, s->pixels ? DTYPE_U8 : DTYPE_F32, (int)n, s->h, s->w, s->c / s->frames);
+}
+
+static size_t all_frames_bytes(const struct replay_shape *s) {
+    return tensor_bytes(frames_of(s, slot_count(s)));
 }
 
 size_t replay_bytes(const struct replay_shape *s) {
-    size_t slots = (size_t)(s->capacity / s->count) * (size_t)s->count, leaves = 1;
+    size_t slots = slot_count(s), leaves = 1;
     while (leaves < slots)
         leaves *= 2;
-    size_t slot = frame_bytes(s) + sizeof(int32_t) + sizeof(float) + sizeof(uint8_t);
-    return slots * slot + (s->prioritised ? 2 * leaves * sizeof(uint64_t) : 0);
+    size_t slot = sizeof(int32_t) + sizeof(float) + sizeof(uint8_t);
+    return all_frames_bytes(s) + slots * slot + (s->prioritised ? 2 * leaves * sizeof(uint64_t) : 0);
 }
 
-static enum status check_room(const struct replay_shape *s) {
-    size_t bytes = replay_bytes(s), room = mem_available();
+/* Of the memory that frames are to lie in. */
+static enum status check_room(const struct replay_shape *s, struct device *d) {
+    const bool apart = d->kind != DEVICE_CPU && !s->on_host; /* the host has the rest alone */
+    size_t bytes = apart ? all_frames_bytes(s) : replay_bytes(s), room = mem_available(), total;
+    if (apart && !device_room(d, &room, &total)) room = 0;
     int64_t least = (int64_t)s->count * (s->steps + s->frames + 2);
     if (s->capacity < least)
         return status_fail(STATUS_USAGE,
@@ -46,24 +57,26 @@ static enum status check_room(const struct replay_shape *s) {
     if (room == 0 || bytes <= room) return STATUS_OK;
     /* A tenth is left to others. */
     double fits = 0.9 * (double)room * (double)s->capacity / (double)bytes;
-    return status_fail(STATUS_MEMORY,
-                       "a replay of %lld steps takes %zu MB, but %zu MB are free: capacity = %lld would fit",
-                       (long long)s->capacity, bytes >> 20, room >> 20, (long long)fits);
+    return status_fail(
+        STATUS_MEMORY,
+        "a replay of %lld steps takes %zu MB%s, but %zu MB are free: capacity = %lld would fit",
+        (long long)s->capacity, bytes >> 20, apart ? " of the device" : "", room >> 20, (long long)fits);
 }
 
-enum status replay_init(struct replay *r, const struct replay_shape *s) {
-    ENSURE(s->count > 0 && s->frames > 0 && s->frames <= FRAMES_MOST && s->c % s->frames == 0 &&
-               s->steps > 0 && s->capacity <= REPLAY_MOST,
+enum status replay_init(struct replay *r, const struct replay_shape *s, struct queue *q) {
+    ENSURE(s->count > 0 && s->frames > 0 && s->c % s->frames == 0 && s->steps > 0 &&
+               s->capacity <= REPLAY_MOST,
            "replay of %lld steps, %d environments, %d frames of %d channels, %d steps",
            (long long)s->capacity, s->count, s->frames, s->c, s->steps);
-    TRY(check_room(s));
+    struct device *d = q->device;
+    TRY(check_room(s, d));
     ACCOUNT("replay");
-    size_t slots = (size_t)(s->capacity / s->count) * (size_t)s->count;
+    size_t slots = slot_count(s);
     *r = (struct replay){
         .shape = *s,
         .length = s->capacity / s->count,
-        .frame_bytes = frame_bytes(s),
-        .frames = mem_alloc(slots, frame_bytes(s)),
+        .queue = q,
+        .frames = frames_of(s, slots),
         .actions = MEM_NEW(int32_t, slots),
         .rewards = MEM_NEW(float, slots),
         .flags = MEM_NEW(uint8_t, slots),
@@ -71,12 +84,26 @@ enum status replay_init(struct replay *r, const struct replay_shape *s) {
         .ready = MEM_NEW(int64_t, s->count),
         .highest = (uint64_t)PRIORITY_ONE,
     };
+    size_t bytes = tensor_bytes(r->frames);
+    r->frames.data = s->on_host ? device_alloc_mapped(d, bytes) : device_alloc(d, bytes);
     if (s->prioritised) sum_tree_init(&r->tree, (int64_t)slots);
+    struct replay_arrivals *a = &r->arrivals;
+    a->frames_d = frames_of(s, (size_t)s->count);
+    a->frames_d.data = device_alloc(d, tensor_bytes(a->frames_d));
+    a->slots_d = device_tensor(d, DTYPE_I32, s->count, 1);
+    a->frames = mem_alloc(tensor_bytes(a->frames_d), 1);
+    a->slots = MEM_NEW(int32_t, s->count);
     return STATUS_OK;
 }
 
 void replay_free(struct replay *r) {
-    mem_free(r->frames);
+    if (!r->queue) return;
+    struct device *d = r->queue->device;
+    device_release(d, r->frames.data);
+    device_release(d, r->arrivals.frames_d.data);
+    device_release(d, r->arrivals.slots_d.data);
+    mem_free(r->arrivals.frames);
+    mem_free(r->arrivals.slots);
     mem_free(r->actions);
     mem_free(r->rewards);
     mem_free(r->flags);
@@ -101,12 +128,12 @@ static int64_t oldest(const struct replay *r, int i) {
  */
 
 /* The newest frame of environment i's observation: its last channels. */
-static void put_frame(struct replay *r, int i, const void *observations, uint8_t *to) {
+static void put_frame(const struct replay *r, int i, const void *observations, uint8_t *to) {
     const size_t stack = (size_t)r->shape.frames, points = (size_t)r->shape.h * (size_t)r->shape.w;
-    const size_t bytes = r->frame_bytes / points; /* of a point of a frame */
-    const uint8_t *from = (const uint8_t *)observations + (size_t)i * stack * r->frame_bytes;
+    const size_t frame = tensor_bytes(tensor_head(r->frames, 1)), bytes = frame / points; /* of a point */
+    const uint8_t *from = (const uint8_t *)observations + (size_t)i * stack * frame;
     if (stack == 1) {
-        memcpy(to, from, r->frame_bytes);
+        memcpy(to, from, frame);
         return;
     }
     from += (stack - 1) * bytes;
@@ -116,15 +143,29 @@ static void put_frame(struct replay *r, int i, const void *observations, uint8_t
         memcpy(to + p * bytes, from + p * stack * bytes, bytes);
 }
 
-/* Opens the next slot of ring i, over the oldest. */
+/* Opens the next slot of ring i, over the oldest. Its frame arrives with the others. */
 static void push(struct replay *r, int i, const void *observations, uint8_t flags) {
+    struct replay_arrivals *a = &r->arrivals;
     int64_t first = oldest(r, i), k = r->written[i]++, at = place(r, i, k);
     if (oldest(r, i) > first && !(r->flags[place(r, i, first)] & SLOT_UNUSABLE)) {
         r->count--;
         if (r->shape.prioritised) sum_tree_set(&r->tree, place(r, i, first), 0);
     }
-    put_frame(r, i, observations, r->frames + (size_t)at * r->frame_bytes);
+    const size_t before = tensor_bytes(tensor_head(a->frames_d, a->count));
+    put_frame(r, i, observations, (uint8_t *)a->frames + before);
+    a->slots[a->count++] = (int32_t)at;
     r->flags[at] = flags;
+}
+
+/* What was pushed, one frame a ring at most, crosses. */
+static void arrive(struct replay *r) {
+    struct replay_arrivals *a = &r->arrivals;
+    if (a->count == 0) return;
+    struct tensor frames = tensor_head(a->frames_d, a->count), slots = tensor_head(a->slots_d, a->count);
+    queue_upload(r->queue, frames, a->frames);
+    queue_upload(r->queue, slots, a->slots);
+    r->queue->op->frames_put(r->queue, r->frames, frames, slots);
+    a->count = 0;
 }
 
 /* From now on the slots of ring i before `end` can be sampled. */
@@ -154,6 +195,7 @@ void replay_observe(struct replay *r, const void *observations, const uint8_t *b
         push(r, i, observations, ended || begins[i] ? SLOT_BEGINS : 0);
         make_ready(r, i, k - r->shape.steps + 1);
     }
+    arrive(r);
 }
 
 void replay_step(struct replay *r, const int32_t *actions, const float *rewards, const uint8_t *terminated,
@@ -173,6 +215,7 @@ void replay_step(struct replay *r, const int32_t *actions, const float *rewards,
         }
         make_ready(r, i, r->written[i]);
     }
+    arrive(r);
 }
 
 /* ---- drawing ---------------------------------------------------------------------------------------------
@@ -239,49 +282,52 @@ void replay_prioritise(struct replay *r, const struct replay_sample *samples, in
 /* ---- gathering -------------------------------------------------------------------------------------------
  */
 
-/* Frames of bytes side by side at each point, as shares of 255. */
-static inline void interleave_pixels(float *restrict to, const uint8_t *const *frames, size_t stack,
-                                     size_t points, size_t channels) {
-    for (size_t p = 0; p < points; p++)
-        for (size_t f = 0; f < stack; f++)
-            for (size_t c = 0; c < channels; c++)
-                *to++ = (float)frames[f][p * channels + c] * (1.0f / 255.0f);
+/* The next `width` words a sample of the batch's block at word *at: on the host, and in *d on the device. */
+static void *view(const struct replay_batch *b, void *host, void *device, size_t *at, enum dtype dtype,
+                  int width, struct tensor *d) {
+    const size_t from = *at;
+    *at += (size_t)b->count * (size_t)width;
+    *d = tensor_2((int32_t *)device + from, dtype, b->count, width);
+    return (int32_t *)host + from;
 }
 
-/* What the network saw in slot k of ring i. */
-static void gather_observation(const struct replay *r, int i, int64_t k, float *to) {
-    const size_t stack = (size_t)r->shape.frames, points = (size_t)r->shape.h * (size_t)r->shape.w;
-    const size_t channels = (size_t)(r->shape.c / r->shape.frames);
-    const uint8_t *frames[FRAMES_MOST];
-    for (size_t f = stack; f-- > 0;) {
+static int batch_words(const struct replay *r) {
+    return 2 * r->shape.frames + 4;
+}
+
+void replay_batch_init(struct replay_batch *b, const struct replay *r, int count) {
+    ACCOUNT("batches");
+    const int words = batch_words(r), stack = r->shape.frames;
+    void *host = MEM_NEW(int32_t, (size_t)count * (size_t)words);
+    void *device = device_tensor(r->queue->device, DTYPE_I32, count, words).data;
+    size_t at = 0;
+    *b = (struct replay_batch){.count = count};
+    b->now = view(b, host, device, &at, DTYPE_I32, stack, &b->now_d);
+    b->next = view(b, host, device, &at, DTYPE_I32, stack, &b->next_d);
+    b->actions = view(b, host, device, &at, DTYPE_I32, 1, &b->actions_d);
+    b->rewards = view(b, host, device, &at, DTYPE_F32, 1, &b->rewards_d);
+    b->discounts = view(b, host, device, &at, DTYPE_F32, 1, &b->discounts_d);
+    b->weights = view(b, host, device, &at, DTYPE_F32, 1, &b->weights_d);
+}
+
+void replay_batch_free(struct replay_batch *b, const struct replay *r) {
+    if (!b->now) return;
+    mem_free(b->now);
+    device_release(r->queue->device, b->now_d.data);
+    *b = (struct replay_batch){0};
+}
+
+/* Where the frames lie that the network saw in slot k of ring i. */
+static void find_frames(const struct replay *r, int i, int64_t k, int32_t *slots) {
+    for (int f = r->shape.frames; f-- > 0;) {
         int64_t at = place(r, i, k);
-        frames[f] = r->frames + (size_t)at * r->frame_bytes;
+        slots[f] = (int32_t)at;
         if (!(r->flags[at] & SLOT_BEGINS)) k--;
     }
-    if (!r->shape.pixels) {
-        for (size_t p = 0; p < points; p++)
-            for (size_t f = 0; f < stack; f++, to += channels)
-                memcpy(to, frames[f] + p * channels * sizeof *to, channels * sizeof *to);
-    } else if (stack == 1) { /* constants make loops that are vectors */
-        interleave_pixels(to, frames, 1, 1, points * channels);
-    } else if (stack == 4 && channels == 1) {
-        interleave_pixels(to, frames, 4, points, 1);
-    } else {
-        interleave_pixels(to, frames, stack, points, channels);
-    }
 }
 
-struct gathering {
-    const struct replay *replay;
-    const struct replay_sample *samples;
-    struct replay_batch *batch;
-};
-
-static void gather_sample(void *context, int m) {
-    const struct gathering *g = context;
-    const struct replay *r = g->replay;
-    const struct replay_sample *s = &g->samples[m];
-    const size_t features = (size_t)r->shape.h * (size_t)r->shape.w * (size_t)r->shape.c;
+static void gather_sample(const struct replay *r, const struct replay_sample *s, struct replay_batch *b,
+                          int m) {
     float sum = 0, discount = 1;
     int64_t next = s->slot;
     uint8_t flags = 0;
@@ -291,16 +337,20 @@ static void gather_sample(void *context, int m) {
         sum += discount * r->rewards[at];
         discount *= r->shape.gamma;
     }
-    bool over = flags & SLOT_TERMINATED; /* what `next` shows then does not matter */
-    gather_observation(r, s->ring, s->slot, g->batch->observations + (size_t)m * features);
-    gather_observation(r, s->ring, over ? s->slot : next, g->batch->next + (size_t)m * features);
-    g->batch->actions[m] = r->actions[place(r, s->ring, s->slot)];
-    g->batch->rewards[m] = sum;
-    g->batch->discounts[m] = over ? 0 : discount;
+    bool over = flags & SLOT_TERMINATED; /* what comes next does not matter then */
+    find_frames(r, s->ring, s->slot, b->now + m * r->shape.frames);
+    find_frames(r, s->ring, over ? s->slot : next, b->next + m * r->shape.frames);
+    b->actions[m] = r->actions[place(r, s->ring, s->slot)];
+    b->rewards[m] = sum;
+    b->discounts[m] = over ? 0 : discount;
 }
 
-void replay_gather(const struct replay *r, struct pool *pool, const struct replay_sample *samples, int count,
-                   struct replay_batch *batch) {
-    struct gathering g = {r, samples, batch};
-    pool_run(pool, count, gather_sample, &g);
+void replay_gather(const struct replay *r, const struct replay_sample *samples, struct replay_batch *b) {
+    for (int m = 0; m < b->count; m++)
+        gather_sample(r, &samples[m], b, m);
+    queue_upload(r->queue, tensor_2(b->now_d.data, DTYPE_I32, b->count, batch_words(r)), b->now);
+}
+
+void replay_show(const struct replay *r, struct tensor y, struct tensor slots) {
+    r->queue->op->frames_gather(r->queue, y, r->frames, slots);
 }

@@ -6,7 +6,8 @@
 #include "tengen/replay.h"
 #include "tengen/thread.h"
 
-enum { BLOCK = 1 << 20, PARTS = 7, NUMBERS = 9 };
+/* Of frames, GROUP blocks at a time are on the host. */
+enum { BLOCK = 1 << 20, GROUP = 64, PARTS = 7, NUMBERS = 9 };
 
 /* What a saved replay begins with. */
 struct header {
@@ -25,7 +26,7 @@ static struct header header_of(const struct replay *r) {
         0};
 }
 
-/* The arrays, end to end; priorities are the tree's leaves, copied. */
+/* The arrays, end to end; priorities are the tree's leaves, copied. The first is frames, on the device. */
 struct part {
     uint8_t *data;
     size_t size;
@@ -34,7 +35,7 @@ struct part {
 static size_t list_parts(const struct replay *r, uint64_t *priorities, struct part *parts) {
     size_t n = (size_t)r->shape.count, slots = n * (size_t)r->length;
     const struct part list[PARTS] = {
-        {r->frames, slots * r->frame_bytes},
+        {r->frames.data, tensor_bytes(r->frames)},
         {(uint8_t *)r->actions, slots * sizeof *r->actions},
         {(uint8_t *)r->rewards, slots * sizeof *r->rewards},
         {r->flags, slots},
@@ -53,18 +54,23 @@ static size_t list_parts(const struct replay *r, uint64_t *priorities, struct pa
 struct block {
     uint8_t *data;
     size_t size;
+    struct tensor away; /* of frames: where it is on the device, and data is room for it */
     uint8_t *packed;
     uint64_t packed_size;
     bool damaged;
 };
 
-static struct block *cut_blocks(const struct part *parts, size_t count) {
+/* room: [GROUP, BLOCK] for blocks of frames. */
+static struct block *cut_blocks(const struct part *parts, size_t count, uint8_t *room) {
     struct block *blocks = MEM_NEW(struct block, count);
     struct block *b = blocks;
     for (int i = 0; i < PARTS; i++)
         for (size_t at = 0; at < parts[i].size; at += BLOCK, b++) {
             b->data = parts[i].data + at;
             b->size = parts[i].size - at < BLOCK ? parts[i].size - at : BLOCK;
+            if (i > 0) continue;
+            b->away = tensor_1(b->data, DTYPE_U8, (int)b->size);
+            b->data = room + (size_t)(b - blocks) % GROUP * BLOCK;
         }
     return blocks;
 }
@@ -79,10 +85,25 @@ static void pack_block(void *context, int i) {
     b->packed_size = size;
 }
 
+/* The first GROUP of `left` blocks. */
+static void pack_group(struct queue *q, struct pool *pool, struct block *blocks, size_t left) {
+    const int count = left < GROUP ? (int)left : GROUP;
+    for (int i = 0; i < count; i++)
+        if (tensor_is(blocks[i].away)) queue_download(q, blocks[i].data, blocks[i].away);
+    pool_run(pool, count, pack_block, blocks);
+}
+
 static void unpack_block(void *context, int i) {
     struct block *b = &((struct block *)context)[i];
     uLongf size = (uLongf)b->size;
     b->damaged = uncompress(b->data, &size, b->packed, (uLong)b->packed_size) != Z_OK || size != b->size;
+}
+
+static void unpack_group(struct queue *q, struct pool *pool, struct block *blocks, size_t left) {
+    const int count = left < GROUP ? (int)left : GROUP;
+    pool_run(pool, count, unpack_block, blocks);
+    for (int i = 0; i < count; i++)
+        if (tensor_is(blocks[i].away)) queue_upload(q, blocks[i].away, blocks[i].data);
 }
 
 static uint64_t *tree_leaves(const struct replay *r) {
@@ -98,8 +119,10 @@ void *replay_save(const struct replay *r, struct pool *pool, size_t *size) {
     uint64_t *priorities = tree_leaves(r);
     struct header header = header_of(r);
     header.blocks = list_parts(r, priorities, parts);
-    struct block *blocks = cut_blocks(parts, header.blocks);
-    pool_run(pool, (int)header.blocks, pack_block, blocks);
+    uint8_t *room = MEM_NEW(uint8_t, GROUP * BLOCK);
+    struct block *blocks = cut_blocks(parts, header.blocks, room);
+    for (size_t i = 0; i < header.blocks; i += GROUP)
+        pack_group(r->queue, pool, blocks + i, header.blocks - i);
     *size = sizeof header;
     for (uint64_t i = 0; i < header.blocks; i++)
         *size += sizeof blocks[i].packed_size + blocks[i].packed_size;
@@ -114,6 +137,7 @@ void *replay_save(const struct replay *r, struct pool *pool, size_t *size) {
         mem_free(blocks[i].packed);
     }
     mem_free(blocks);
+    mem_free(room);
     mem_free(priorities);
     return data;
 }
@@ -134,10 +158,11 @@ static bool find_blocks(struct block *blocks, size_t count, const uint8_t *from,
     return left == 0;
 }
 
-static enum status unpack(struct pool *pool, struct block *blocks, size_t count, const uint8_t *from,
-                          size_t size) {
+static enum status unpack(struct queue *q, struct pool *pool, struct block *blocks, size_t count,
+                          const uint8_t *from, size_t size) {
     bool damaged = !find_blocks(blocks, count, from, size);
-    if (!damaged) pool_run(pool, (int)count, unpack_block, blocks);
+    for (size_t i = 0; i < count && !damaged; i += GROUP)
+        unpack_group(q, pool, blocks + i, count - i);
     for (size_t i = 0; i < count; i++)
         damaged |= blocks[i].damaged;
     return damaged ? status_fail(STATUS_FORMAT, "the saved replay is damaged") : STATUS_OK;
@@ -157,14 +182,16 @@ enum status replay_load(struct replay *r, struct pool *pool, const void *data, s
                            "[env] or the replay's config changed?",
                            (long long)header.numbers[1], (long long)header.numbers[0]);
     }
-    struct block *blocks = cut_blocks(parts, count);
+    uint8_t *room = MEM_NEW(uint8_t, GROUP * BLOCK);
+    struct block *blocks = cut_blocks(parts, count, room);
     enum status status =
-        unpack(pool, blocks, count, (const uint8_t *)data + sizeof header, size - sizeof header);
+        unpack(r->queue, pool, blocks, count, (const uint8_t *)data + sizeof header, size - sizeof header);
     r->count = header.count;
     r->highest = header.highest;
     for (int64_t i = 0; priorities && status == STATUS_OK && i < r->tree.count; i++)
         sum_tree_set(&r->tree, i, priorities[i]);
     mem_free(blocks);
+    mem_free(room);
     mem_free(priorities);
     return status;
 }

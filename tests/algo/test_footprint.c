@@ -149,6 +149,46 @@ static void what_no_batch_would_help_is_told_to_be_smaller(void **state) {
     session_close(&s);
 }
 
+/* Of the replay, in a place, as planned; and as taken by an algorithm opened so. */
+static size_t replay_held(struct session *s, const struct footprint *f, enum account_place place) {
+    struct account_total before[ACCOUNTS_MAX], after[ACCOUNTS_MAX];
+    const int before_count = accounts_read(before);
+    assert_ok(s->algo->open(s->self, &s->run));
+    const int count = accounts_read(after);
+    const size_t planned = held(f->accounts, f->count, "replay", place);
+    assert_int_equal(held(after, count, "replay", place) - held(before, before_count, "replay", place),
+                     planned);
+    return planned;
+}
+
+static void a_replay_lies_on_the_host_where_the_device_is_too_small_for_it(void **state) {
+    (void)state;
+    static const struct {
+        const char *on;
+        size_t room;
+        enum account_place place;
+    } cases[] = {{"dqn.replay_on=auto", 1024 * MIB, ACCOUNT_DEVICE},
+                 {"dqn.replay_on=auto", 40 * MIB, ACCOUNT_HOST},
+                 {"dqn.replay_on=host", 1024 * MIB, ACCOUNT_HOST},
+                 {"dqn.replay_on=device", 40 * MIB, ACCOUNT_PLACES}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct session s;
+        struct footprint f;
+        session_begin(&s, algo_find("dqn"), true, (const char *[]){cases[i].on, "dqn.capacity=200000", NULL});
+        gpu_free = cases[i].room;
+        if (cases[i].place == ACCOUNT_PLACES) {
+            assert_fails(footprint_settle(&s, &f), STATUS_MEMORY, "dqn.capacity = ");
+            const int largest = number_after("dqn.capacity = ");
+            assert_in_range(largest, 1000, 199999);
+        } else {
+            assert_ok(footprint_settle(&s, &f));
+            assert_int_equal(s.run.spill, gpu_free == 40 * MIB);
+            assert_true(replay_held(&s, &f, cases[i].place) > 200000 * 400);
+        }
+        session_close(&s);
+    }
+}
+
 static void automatic_sizes_are_the_largest_useful_ones_that_fit(void **state) {
     (void)state;
     struct session s;
@@ -199,6 +239,7 @@ int main(void) {
         cmocka_unit_test(a_plan_for_a_gpu_is_what_is_taken_there),
         cmocka_unit_test(a_refusal_names_the_largest_size_that_fits),
         cmocka_unit_test(what_no_batch_would_help_is_told_to_be_smaller),
+        cmocka_unit_test(a_replay_lies_on_the_host_where_the_device_is_too_small_for_it),
         cmocka_unit_test(automatic_sizes_are_the_largest_useful_ones_that_fit),
         cmocka_unit_test(a_plan_for_what_no_machine_holds_takes_no_memory),
     };
