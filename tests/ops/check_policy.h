@@ -171,6 +171,8 @@ static inline void gaussian_policy_case(struct harness *h, int rows, int n, int 
     double *x = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n)),
            *log_std = buffer_random(h, DTYPE_F32, 0.5, DIMS(rows, n)), *v = policy_column(h, critic, rows);
     double *action = buffer_random(h, DTYPE_F32, 1.0, DIMS(rows, n));
+    for (int i = 0; i < rows * n; i++) /* as the policy draws: of wilder ones floats keep too few digits */
+        action[i] = rounded_to(x[i] + exp(log_std[i]) * action[i], DTYPE_F32);
     double *old_log_prob = policy_column(h, true, rows), *advantage = policy_column(h, true, rows);
     double *ret = policy_column(h, critic, rows), *old_value = policy_column(h, critic, rows);
     double *stats = expect(h, 0), *dx = expect(h, 1), *dlog_std = expect(h, 2);
