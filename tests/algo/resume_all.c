@@ -84,6 +84,7 @@ static int run(struct trial t) {
 }
 
 int main(void) {
+    folder_enter();
     log_level_set(LOG_WARN);
     int failed = 0;
     for (int i = 0; i < algo_count(); i++)

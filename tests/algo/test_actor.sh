@@ -2,6 +2,9 @@
 # Acting: two groups of environments that alternate see and do what one does; actions and algorithms that do not fit are
 # refused with a remedy.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 
 figures() { cut -d, -f1,3-14 "$1/metrics.csv"; }
 

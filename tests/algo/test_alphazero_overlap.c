@@ -98,6 +98,7 @@ static void what_fails_in_either_is_told(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     log_level_set(LOG_WARN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overlapping_changes_no_bit),

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Every switch of dqn, alone and all together, finds the way between the mines of a grid world: 4 steps, a return of 96.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 cat >dqn.ini <<'INI'
 [run]
 algorithm = dqn

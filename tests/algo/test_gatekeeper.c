@@ -138,6 +138,7 @@ static void a_score_at_the_threshold_is_enough(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     log_level_set(LOG_WARN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_match_that_is_won_hands_the_weights_over),

@@ -125,6 +125,7 @@ static void sarsa_expects_the_mishaps_of_its_exploring_and_q_learning_does_not(v
 }
 
 int main(void) {
+    folder_enter();
     log_level_set(LOG_WARN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(q_learning_finds_what_value_iteration_finds),

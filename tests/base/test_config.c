@@ -1,3 +1,4 @@
+#include "folder.h"
 #include "tengen/config.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
@@ -329,6 +330,7 @@ static void malformed_schedules_are_refused_and_change_nothing(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(defaults_are_set_at_binding, setup, teardown),
         cmocka_unit_test_setup_teardown(a_text_sets_values_and_later_ones_win, setup, teardown),

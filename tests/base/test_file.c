@@ -2,6 +2,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
 #include "testing.h"
@@ -145,6 +146,7 @@ static void space_is_known_for_paths_that_are_not_there_yet(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(an_empty_file_is_an_empty_text),

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
@@ -113,6 +114,7 @@ static void time_left_counts_from_where_the_job_started(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_go_to_stderr_by_level_and_all_to_the_file),
         cmocka_unit_test(a_log_that_cannot_be_opened_is_an_error),

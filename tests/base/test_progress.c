@@ -1,6 +1,7 @@
 /* Progress: what its texts look like, and that it does not flood a file. */
 #include <unistd.h>
 
+#include "folder.h"
 #include "tengen/mem.h"
 #include "tengen/progress.h"
 #include "testing.h"
@@ -70,6 +71,7 @@ static void an_unknown_total_is_no_reason_to_write_at_once(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quantities_have_three_digits_and_a_unit),
         cmocka_unit_test(durations_have_two_units),

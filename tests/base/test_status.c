@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
 #include "testing.h"
@@ -110,6 +111,7 @@ static void memory_that_ran_out_ends_the_program_with_a_text(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_kept_and_status_returned),
         cmocka_unit_test(context_is_put_before_the_text),

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Bad input gives one clear line, a non-zero exit, and overwrites nothing.
 set -uo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit
 configs=$TENGEN_SOURCE/configs
-rm -rf run broken.h5 foreign.h5 weights.h5 other.h5
 failures=0
 
 # refuses TEXT COMMAND...: the command fails, prints one line, and that line holds TEXT.

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # tengen check: the library agrees with the plain loops layer by layer, and a tensor beyond tolerance is named.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 fail() { echo "$*" >&2; exit 1; }
 for network in "$TENGEN_SOURCE/models/go7.h5" nature_cnn mlp; do
     for precision in f32 bf16; do

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "folder.h"
 #include "games.h"
 #include "tengen/file.h"
 #include "tengen/sgf.h"
@@ -331,6 +332,7 @@ static void damaged_texts_are_survived(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_game_is_read_whole),
         cmocka_unit_test(passes_are_empty_or_tt_up_to_19),

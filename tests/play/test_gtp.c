@@ -1,4 +1,5 @@
 /* GTP sessions in this process: what is asked and what is answered. */
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/gtp.h"
 #include "tengen/mem.h"
@@ -441,6 +442,7 @@ static void a_network_refuses_boards_it_does_not_know(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_protocol_is_kept),
         cmocka_unit_test(moves_are_played_and_taken_back),

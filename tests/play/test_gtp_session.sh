@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # The program as a GTP engine on pipes: whole sessions, analysis that the next line ends, thinking that is interrupted.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 tengen=${TENGEN:?path of the program}
 
 fail() {

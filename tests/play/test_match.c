@@ -1,6 +1,7 @@
 /* Matches: fair openings, honest counting, engines that misbehave. */
 #include <unistd.h>
 
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
@@ -339,6 +340,7 @@ static void what_cannot_start_is_an_error(void **state) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_are_wilson_s),
         cmocka_unit_test(openings_are_played_with_both_colours),

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # tengen match from the command line: figures, records, engines of its own kind, errors, Ctrl-C.
 set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
 tengen=${TENGEN:?path of the program}
 
 fail() {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../testing.h"
+#include "folder.h"
 #include "run/checksum.h"
 #include "run/writer.h"
 #include "tengen/checkpoint.h"
@@ -342,6 +343,7 @@ static void a_folder_that_is_not_there_is_an_error(void **unused) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(equal_content_makes_equal_files),

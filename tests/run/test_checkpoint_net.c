@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "../testing.h"
+#include "folder.h"
 #include "tengen/checkpoint.h"
 #include "tengen/device.h"
 #include "tengen/file.h"
@@ -203,6 +204,7 @@ static void an_export_may_replace_weights_and_foreign_files(void **unused) {
 }
 
 int main(void) {
+    folder_enter();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_network_and_its_optimiser_come_back),
         cmocka_unit_test(values_that_are_not_finite_are_refused_and_change_nothing),

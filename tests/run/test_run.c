@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "../testing.h"
+#include "folder.h"
 #include "tengen/file.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
@@ -160,6 +161,7 @@ static void going_back_in_the_same_folder_is_refused(void **unused) {
 }
 
 int main(void) {
+    folder_enter();
     log_level_set(LOG_ERROR);
 #define TEST(name) cmocka_unit_test_setup(name, in_a_fresh_folder)
     const struct CMUnitTest tests[] = {
