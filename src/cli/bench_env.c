@@ -217,15 +217,18 @@ static enum status time_all(const struct report *report, struct env_bench *e, co
     return STATUS_OK;
 }
 
-/* NAME and settings "env.key=value", in any order. */
+/* NAME (or env.name=NAME) and settings "env.key=value", in any order. */
 static enum status read_words(struct options *o, struct env_bench *e, const char **name) {
+    static const char key[] = "env.name=";
     struct config *c = config_create();
     enum status status = STATUS_OK;
     const char *word;
     config_bind(c, "env", env_config_keys, &e->config, "the environment");
     e->config.count = 0; /* not said */
     while (status == STATUS_OK && (word = option_word(o))) {
-        if (strchr(word, '='))
+        const bool named = strncmp(word, key, strlen(key)) == 0;
+        if (named) word += strlen(key);
+        if (!named && strchr(word, '='))
             status = config_override(c, word);
         else if (*name)
             status =
@@ -271,7 +274,8 @@ const struct bench bench_env = {
     .name = "env",
     .summary = "steps a second of environments alone, observations and resets included",
     .help =
-        "  tengen bench env [NAME] [env.key=value ...] [--threads T] [--seconds 1] [--device cpu|cuda]\n"
+        "  tengen bench env [NAME | env.name=NAME] [env.key=value ...] [--threads T] [--seconds 1] [--device "
+        "cpu|cuda]\n"
         "  Each thread steps a batch of env.count (2048) environments by random actions drawn before, "
         "resets\n"
         "  what has ended and observes. Without a name: all of our own, one after the other. With --device "
