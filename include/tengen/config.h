@@ -128,6 +128,9 @@ enum status config_override(struct config *c, const char *assignment) MUST_USE;
 /* The value of "section.key", a key of type int, int_or_auto or long. */
 int64_t config_whole(const struct config *c, const char *name);
 
+/* The struct that a section is bound to; NULL: there is no such section. */
+const void *config_values(const struct config *c, const char *section);
+
 /* A key that the text read last or the command line has set to another value than its default. */
 struct config_setting {
     const char *section, *key, *value;

@@ -9,12 +9,9 @@
 /* ---- evaluation ------------------------------------------------------------------------------------------
  */
 
-/* What stands outside the program runs in worker processes, of which there should be no more than in
- * training. */
 int episode_lanes(const struct env_config *env, int episodes) {
     if (episodes <= 0) episodes = EPISODES_DEFAULT;
-    int most = strchr(env->name, ':') ? env->count : EPISODE_LANES;
-    return episodes < most ? episodes : most;
+    return episodes < env->count ? episodes : env->count;
 }
 
 struct play {

@@ -16,9 +16,10 @@ struct episode_player {
                           int n, void *actions);
 };
 
-enum { EPISODE_LANES = 256 /* environments at once, at most */, EPISODES_DEFAULT = 100 };
+enum { EPISODE_LANES = 256 /* environments of ours at once */, EPISODES_DEFAULT = 100 };
 
-/* How many environments play that many episodes (0: the default) at once: what choose() must cope with. */
+/* How many environments play that many episodes (0: the default) at once, [env] count at most: what choose()
+ * must cope with. */
 int episode_lanes(const struct env_config *env, int episodes);
 
 /* Episode i is that of environment i: the stream (run's seed, RNG_EVAL, i), so that the figures do not depend

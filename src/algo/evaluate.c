@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/episodes.h"
 #include "algo/footprint.h"
 #include "tengen/mem.h"
 
@@ -13,14 +14,45 @@ static enum status session_open(struct session *s) {
     return s->algo->open(s->self, &s->run);
 }
 
+/* The state that is loaded is of as many environments as were trained with. From then on [env] count says how
+ * many play at once: what the command line asks for; what stands outside the program no more than in
+ * training; else EPISODE_LANES. */
+static enum status set_lanes(struct session *s, const char *asked) {
+    const struct env_config *env = config_values(s->config, "env");
+    char setting[32];
+    if (asked) return config_override(s->config, asked);
+    if (!env || strchr(env->name, ':')) return STATUS_OK;
+    snprintf(setting, sizeof setting, "env.count=%d", EPISODE_LANES);
+    return config_override(s->config, setting);
+}
+
+/* The last override of [env] count, which is taken out of the others. */
+static const char *take_lanes(const char **overrides, int *count) {
+    static const char key[] = "env.count=";
+    const char *asked = NULL;
+    int kept = 0;
+    for (int i = 0; i < *count; i++)
+        if (strncmp(overrides[i], key, strlen(key)) == 0)
+            asked = overrides[i];
+        else
+            overrides[kept++] = overrides[i];
+    *count = kept;
+    return asked;
+}
+
 enum status algo_evaluate(const char *run_or_file, int episodes, const struct report *report,
                           const char *const *overrides, int override_count) {
     char path[1024];
     TRY(run_find_checkpoint(run_or_file, path, sizeof path));
     struct session s = {.run.evaluating = true};
-    enum status status = session_configure_from(&s, path, overrides, override_count);
+    const char **others = MEM_NEW(const char *, override_count);
+    if (override_count) memcpy(others, overrides, (size_t)override_count * sizeof *others);
+    const char *asked = take_lanes(others, &override_count);
+    enum status status = session_configure_from(&s, path, others, override_count);
+    mem_free(others);
     if (status == STATUS_OK) status = session_open(&s);
     if (status == STATUS_OK) status = session_restore(&s, path);
+    if (status == STATUS_OK) status = set_lanes(&s, asked);
     if (status == STATUS_OK) session_warn_unused(&s, NULL);
     if (status == STATUS_OK) status = s.algo->evaluate(s.self, &s.run, episodes, report);
     session_close(&s);

@@ -222,6 +222,11 @@ int64_t config_whole(const struct config *c, const char *name) {
     return type == CONFIG_LONG ? *(const int64_t *)member : *(const int *)member;
 }
 
+const void *config_values(const struct config *c, const char *section) {
+    const struct section *s = find_section(c, section);
+    return s ? s->values : NULL;
+}
+
 int config_line(const struct config *c, const char *section, const char *key) {
     const struct section *s = find_section(c, section);
     int i = s ? find_key(s, key) : -1;

@@ -42,6 +42,8 @@ const struct command command_eval = {
         "  alphazero  games (default 200): the raw policy against a random player, the search against the\n"
         "             untrained network with the same search (alphazero.eval_simulations):\n"
         "             eval.policy_vs_random.score, .wins, eval.search_vs_untrained.score, .wins\n\n"
+        "  env.count  how many environments play at once (of worker processes no more than in training, else "
+        "256)\n"
         "  --json     one object a line: {\"name\": ..., \"value\": ..., \"unit\": ...}\n",
     .run = eval_run,
 };
