@@ -90,21 +90,34 @@ static enum status size_try(const struct session *s, const char *key, int value)
     return footprint_excess(&f) == ACCOUNT_PLACES ? STATUS_OK : STATUS_MEMORY;
 }
 
-/* The largest value below `value` that fits, by bisection; 0 where none does. What the config cannot be (a
- * size that does not divide another) is passed over. */
+/* The config may want multiples of something (environments that minibatches share evenly): what is left of a
+ * size that can be, once all of its prime factors have gone that may. */
+static int size_unit(const struct session *s, const char *key, int value) {
+    int unit = value;
+    if (value < 2 || size_try(s, key, value - 1) != STATUS_USAGE) return 1;
+    for (int prime = 2, rest = value; rest > 1; prime++)
+        for (; rest % prime == 0; rest /= prime)
+            if (size_try(s, key, unit / prime) != STATUS_USAGE) unit /= prime;
+    return unit;
+}
+
+/* The largest value below `value` that fits, by bisection; 0 where none does. What the config cannot be for
+ * another reason (a size that has to divide something) is passed over. */
 static int size_largest(const struct session *s, const char *key, int value) {
-    int low = 0, high = value;
+    const int unit = size_unit(s, key, value);
+    int best = 0, low = 0, high = value / unit; /* in units, all between them unknown */
     while (high - low > 1) {
-        int at = low + (high - low) / 2;
-        enum status status = size_try(s, key, at);
+        int middle = low + (high - low) / 2, at = middle;
+        enum status status = size_try(s, key, at * unit);
         while (status == STATUS_USAGE && --at > low)
-            status = size_try(s, key, at);
-        if (status == STATUS_OK && at > low)
-            low = at;
+            status = size_try(s, key, at * unit);
+        if (status == STATUS_OK) best = at * unit;
+        if (status == STATUS_MEMORY)
+            high = at;
         else
-            high = at > low ? at : low + 1;
+            low = middle;
     }
-    return low;
+    return best;
 }
 
 static enum status size_set(struct session *s, const char *key, int value) {
