@@ -52,6 +52,7 @@ struct queue {
     bool tf32;                     /* F32 products may round their factors to 10 bits (TF32); plans say so */
     const char *label;             /* "acting", say: what profiles call it; NULL: by the phase that uses it */
     struct queue_profile *profile; /* NULL: none is made (profile.h) */
+    bool recording;                /* between queue_graph_begin and queue_graph_end */
     enum status fault;             /* what queue_settle() found and nobody has heard of yet ... */
     char fault_text[512];          /* ... in words */
 };
@@ -147,6 +148,21 @@ struct graph *queue_graph_end(struct queue *q, char *why, size_t size);
 /* False, and nothing has run: memory that the graph speaks of has moved; run it, and record it again. */
 bool queue_graph_launch(struct queue *q, struct graph *graph) MUST_USE;
 void device_graph_free(struct device *d, struct graph *graph); /* NULL is legal */
+
+/* Work that is done again and again on the same memory, zeroed at first. It runs directly once, which makes
+ * what the back end keeps for it (library plans, workspaces, copies of weights, kernels loaded), is recorded
+ * the second time, and from then on launched as one graph, which costs the host a call instead of one an
+ * operation. Directly it runs always where a device has no graphs, a profile wants to see each operation, or
+ * it is part of something that is recorded. */
+struct repeat {
+    bool warm; /* it has run */
+    bool off;  /* the device cannot record it */
+    struct graph *graph;
+};
+/* run(self) queues the work: the same operations on the same memory each time. `what` is called so in a
+ * warning where the device cannot record it. */
+void queue_repeat(struct queue *q, struct repeat *r, const char *what, void (*run)(void *self), void *self);
+void repeat_free(struct repeat *r, struct device *d); /* legal on a zeroed one */
 
 /* For `tengen info`: every back end, the devices found, and why one is absent. */
 void device_describe_all(char *text, size_t size);

@@ -165,6 +165,9 @@ void plan_set_steps(struct plan *plan, int steps);
 struct tensor plan_input(struct plan *plan, const char *name);
 /* Runs the first n samples. Rows from n up to the plan's slice may be computed too and hold garbage. */
 void plan_forward(struct plan *plan, int n);
+/* Of an inference plan: makes anew what it keeps of the weights (plan_forward does so, too), before passes
+ * that are part of work that repeats (queue_repeat). */
+void plan_refresh(struct plan *plan);
 /* F32 [max_batch, ...] in device memory, valid until the next forward pass. */
 struct tensor plan_output(struct plan *plan, const char *name);
 /* Where the caller writes dLoss/doutput before plan_backward; F32, same shape. Outputs not written to must be

@@ -137,6 +137,7 @@ static enum status open_buffers(struct actor *a, uint64_t seed) {
 enum status actor_open(struct actor *a, struct run *run, struct acting acting) {
     a->acting = acting;
     a->queue = run->queue;
+    a->checked = run->config.check_every > 0;
     TRY(open_envs(a, (uint64_t)run->config.seed));
     TRY(open_net(a, run));
     return open_buffers(a, (uint64_t)run->config.seed);
@@ -145,6 +146,7 @@ enum status actor_open(struct actor *a, struct run *run, struct acting acting) {
 void actor_close(struct actor *a) {
     struct tensor on_device[] = {a->rngs,          a->states,        a->starts,      a->shown,
                                  a->ended_returns, a->ended_lengths, a->final_slots, a->slot_values};
+    if (a->queue) repeat_free(&a->collecting, a->queue->device);
     env_resident_close(&a->lanes);
     for (size_t i = 0; i < sizeof on_device / sizeof *on_device; i++)
         if (tensor_is(on_device[i])) device_release(a->queue->device, on_device[i].data);
@@ -369,17 +371,35 @@ static void note_episodes(struct actor *a, struct queue *q) {
         if (a->host_lengths[i]) episode_record_add(&a->record, a->host_returns[i], a->host_lengths[i]);
 }
 
-static void collect_resident(struct actor *a, struct queue *q, struct rollout *r) {
+struct collection {
+    struct actor *actor;
+    struct queue *queue;
+    struct rollout *rollout;
+};
+
+/* All that is queued for a rollout: the same each time. */
+static void queue_rollout(void *self) {
+    struct actor *a = ((struct collection *)self)->actor;
+    struct queue *q = ((struct collection *)self)->queue;
+    struct rollout *r = ((struct collection *)self)->rollout;
     env_resident_begin(&a->lanes);
     env_resident_observe(&a->lanes, r->observations.data);
     for (int t = 0; t < r->shape.horizon; t++)
         step_resident(a, q, r, t);
+    if (!a->acting.critic) return;
+    forward(a, q, a->plan, a->shown, tensor_none(), tensor_none());
+    keep_values(a, q, r->last_values);
+    value_finals(a, q, r);
+}
+
+static void collect_resident(struct actor *a, struct queue *q, struct rollout *r) {
+    struct collection c = {a, q, r};
+    plan_refresh(a->plan);
+    if (a->checked)
+        queue_rollout(&c);
+    else
+        queue_repeat(q, &a->collecting, "acting", queue_rollout, &c);
     r->rows = r->shape.horizon;
-    if (a->acting.critic) {
-        forward(a, q, a->plan, a->shown, tensor_none(), tensor_none());
-        keep_values(a, q, r->last_values);
-        value_finals(a, q, r);
-    }
     note_episodes(a, q);
 }
 

@@ -77,6 +77,8 @@ struct actor {
     /* Environments on the device (G = N): what ended when, and what is known of the ends by truncation. */
     bool resident;
     struct env_resident lanes;
+    struct repeat collecting;                   /* of a rollout */
+    bool checked;                               /* passes are repeated on the CPU: they cannot be recorded */
     struct tensor ended_returns, ended_lengths; /* F32, I32 [T, N]; a length of 0: none ended */
     struct tensor final_slots, slot_values;     /* I32 [T N]; F32 [slots, 1] */
     float *host_returns;                        /* [T N] */

@@ -217,12 +217,6 @@ struct lane {
     char *arena;
 };
 
-/* One direction of a plan for one number of rows. */
-struct pass {
-    bool warm;           /* it has run: what it needs in the back end is there */
-    struct graph *graph; /* recorded, or NULL */
-};
-
 enum { PASS_FORWARD, PASS_BACKWARD, PASSES };
 enum { GRAPH_SIZES = 32 /* numbers of rows that a plan keeps graphs for, at most */ };
 
@@ -230,7 +224,7 @@ struct graphs {
     struct graph_size {
         int rows;      /* 0: free */
         uint64_t used; /* when, by the clock below */
-        struct pass passes[PASSES];
+        struct repeat passes[PASSES];
     } sizes[GRAPH_SIZES];
     uint64_t clock;
     bool off; /* the device cannot record this plan */

@@ -435,6 +435,10 @@ void plan_forward(struct plan *p, int n) {
     if (p->mode == PLAN_INFER) net_check_pass(p, n);
 }
 
+void plan_refresh(struct plan *p) {
+    fold_refresh(p->net, p->queue);
+}
+
 void plan_backward(struct plan *p, int n) {
     ENSURE(p->mode == PLAN_TRAIN, "net %s: plan_backward of an inference plan", p->net->name);
     ENSURE(n > 0 && n <= p->max_batch, "net %s: %d samples in a plan for %d", p->net->name, n, p->max_batch);

@@ -235,10 +235,12 @@ void queue_marks_read(struct queue *q, double *gaps) {
 
 bool queue_graph_begin(struct queue *q) {
     const struct backend *backend = q->device->backend;
-    return backend->graph_begin && backend->graph_begin(q);
+    q->recording = backend->graph_begin && backend->graph_begin(q);
+    return q->recording;
 }
 
 struct graph *queue_graph_end(struct queue *q, char *why, size_t size) {
+    q->recording = false;
     return q->device->backend->graph_end(q, why, size);
 }
 

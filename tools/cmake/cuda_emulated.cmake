@@ -1,7 +1,8 @@
 # tengen_cuda_emulated: the kernels of cuda/*.cu compiled as C++ and run on the CPU (tests/cuda/emulation.h), for the
 # tests named emulated_*. A wrapper in the build folder includes each file, since the .cu files themselves belong to
 # nvcc. architecture.cu asks a GPU and has no kernel.
-set(emulated_sources ${CMAKE_SOURCE_DIR}/tests/cuda/emulation.cpp ${CMAKE_SOURCE_DIR}/tests/cuda/planted.cpp)
+set(emulated_sources ${CMAKE_SOURCE_DIR}/tests/cuda/emulation.cpp ${CMAKE_SOURCE_DIR}/tests/cuda/planted.cpp
+    ${CMAKE_SOURCE_DIR}/tests/cuda/recorder.cpp)
 file(GLOB kernel_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cuda/*.cu)
 list(REMOVE_ITEM kernel_files ${CMAKE_SOURCE_DIR}/cuda/architecture.cu)
 foreach(file ${kernel_files})
