@@ -119,7 +119,10 @@ static inline int algo_twins_run(struct trial t) {
 static inline int algo_twins_run_all(struct device *(*device)(void), double apart) {
     static const struct {
         const char *algo, *setting;
-    } variants[] = {{"dqn", "net.atoms=1"}, {"ppo", "net.gru_units=6"}, {"a2c", "actor.groups=1"}};
+    } variants[] = {{"dqn", "net.atoms=1"},
+                    {"dqn", "dqn.replay_on=host"},
+                    {"ppo", "net.gru_units=6"},
+                    {"a2c", "actor.groups=1"}};
     int failed = 0;
     log_level_set(LOG_WARN);
     folder_enter();
