@@ -19,6 +19,11 @@ struct algo_size {
     int (*automatic)(const void *self, const struct run *run, int most);
 };
 
+/* Keys of a section, parted by blanks, that have no effect where another ("net.atoms") has this value. */
+struct algo_idle {
+    const char *section, *keys, *other, *value;
+};
+
 struct algo {
     const char *name, *summary;
     size_t bytes; /* of the algorithm's own struct, zeroed by the caller: `self` */
@@ -47,6 +52,8 @@ struct algo {
     struct net *(*acting_net)(void *self);
     /* What a run that does not fit is told to lower, what helps most first; the last one's key is NULL. */
     const struct algo_size *sizes;
+    /* Optional: settings that others put out of use, for warnings; the last one's section is NULL. */
+    const struct algo_idle *idle;
     const char *test_config; /* INI text of a tiny run of seconds, for the tests that enumerate algorithms */
 };
 

@@ -144,6 +144,9 @@ void config_each_setting(const struct config *c,
 /* Whether `name` is among `names`, which are parted by blanks. */
 bool config_lists(const char *names, const char *name);
 
+/* Whether "section.key" has this value, as it would stand in an INI file. */
+bool config_is(const struct config *c, const char *name, const char *value);
+
 /* The whole config as INI text that config_read_text takes back, every key written; freed by mem_free. */
 char *config_text(const struct config *c);
 

@@ -609,6 +609,12 @@ static int automatic_group(const void *self, const struct run *run, int most) {
     return group;
 }
 
+static const struct algo_idle alphazero_idle[] = {
+    {"alphazero", "gate_games gate_threshold", "alphazero.gate_every", "0"},
+    {"selfplay", "fast_simulations", "selfplay.full_probability", "1"},
+    {"search", "virtual_loss", "search.leaves", "1"},
+    {NULL, NULL, NULL, NULL}};
+
 static const struct algo_size alphazero_sizes[] = {{"alphazero.batch", automatic_batch},
                                                    {"selfplay.group", automatic_group},
                                                    {"selfplay.games", NULL},
@@ -631,6 +637,7 @@ const struct algo algo_alphazero = {
     .net = alphazero_net,
     .acting_net = alphazero_acting_net,
     .sizes = alphazero_sizes,
+    .idle = alphazero_idle,
     .test_config =
         "[run]\niterations = 6\n[game]\nname = go\nsize = 5\nkomi = 0.5\n"
         "[net]\nblocks = 1\nchannels = 16\nvalue_hidden = 16\n"

@@ -547,6 +547,11 @@ static struct net *dqn_net(void *self) {
     return ((struct dqn *)self)->net;
 }
 
+static const struct algo_idle dqn_idle[] = {
+    {"dqn", "low high", "net.atoms", "1"},
+    {"dqn", "alpha beta priority_epsilon", "dqn.prioritised", "false"},
+    {NULL, NULL, NULL, NULL}};
+
 static const struct algo_size dqn_sizes[] = {{"dqn.capacity", NULL}, {"dqn.batch", NULL}, {NULL, NULL}};
 
 const struct algo algo_dqn = {
@@ -565,6 +570,7 @@ const struct algo algo_dqn = {
     .count = dqn_count,
     .net = dqn_net,
     .sizes = dqn_sizes,
+    .idle = dqn_idle,
     .test_config = "[run]\niterations = 6\n[env]\nname = breakout\ncount = 3\n"
                    "[net]\nmodel = minatar_cnn\nhead = q\ndueling = true\natoms = 11\nnoisy = true\n"
                    "[optimiser]\nkind = adam\nrate = 0.0005\n"

@@ -128,6 +128,9 @@ static int automatic_batch(const void *self, const struct run *run, int most) {
     return samples < cap ? samples : cap;
 }
 
+static const struct algo_idle reinforce_idle[] = {
+    {"reinforce", "value_weight", "reinforce.baseline", "false"}, {NULL, NULL, NULL, NULL}};
+
 static const struct algo_size reinforce_sizes[] = {
     {"reinforce.batch", automatic_batch}, {"env.count", NULL}, {NULL, NULL}};
 
@@ -147,6 +150,7 @@ const struct algo algo_reinforce = {
     .count = policy_count,
     .net = policy_net,
     .sizes = reinforce_sizes,
+    .idle = reinforce_idle,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 1\nchannels = 16\nhead = policy\n"
                    "[reinforce]\nbaseline = false\nbatch = 100\n"

@@ -20,8 +20,9 @@ enum status session_configure(struct session *s, const char *where, const char *
 enum status session_configure_from(struct session *s, const char *path, const char *const *overrides,
                                    int count) MUST_USE;
 /* Warns, in a line each, of settings that what was chosen (environment, game, network, optimiser) does not
- * use: of those in the text that was read from `where` and of the overrides; `where` NULL: of overrides
- * alone, since the text of a checkpoint holds every key. Returns how many. */
+ * use, or that others put out of use (struct algo_idle): of those in the text that was read from `where` and
+ * of the overrides; `where` NULL: of overrides alone, since the text of a checkpoint holds every key. Returns
+ * how many. */
 int session_warn_unused(const struct session *s, const char *where);
 /* Begins the self-check that the opened algorithm's [run] check_every asks for. */
 enum status session_check_start(struct session *s) MUST_USE;

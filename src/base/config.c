@@ -209,12 +209,27 @@ enum status config_override(struct config *c, const char *assignment) {
     return STATUS_OK;
 }
 
-int64_t config_whole(const struct config *c, const char *name) {
+/* The section of "section.key", and the key's index there. */
+static const struct section *find_name(const struct config *c, const char *name, int *index) {
     char section[NAME_SIZE] = "", key[NAME_SIZE] = "";
     split_name(name, strlen(name), section, key);
     const struct section *s = find_section(c, section);
-    int i = s ? find_key(s, key) : -1;
-    ENSURE(i >= 0, "there is no key %s", name);
+    *index = s ? find_key(s, key) : -1;
+    ENSURE(*index >= 0, "there is no key %s", name);
+    return s;
+}
+
+bool config_is(const struct config *c, const char *name, const char *value) {
+    char text[CONFIG_VALUE_TEXT];
+    int i;
+    const struct section *s = find_name(c, name, &i);
+    config_value_print(&s->keys[i], s->values, text);
+    return strcmp(text, value) == 0;
+}
+
+int64_t config_whole(const struct config *c, const char *name) {
+    int i;
+    const struct section *s = find_name(c, name, &i);
     const void *member = (const char *)s->values + s->keys[i].offset;
     enum config_type type = s->keys[i].type;
     ENSURE(type == CONFIG_INT || type == CONFIG_INT_OR_AUTO || type == CONFIG_LONG, "%s is no whole number",

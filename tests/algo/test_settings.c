@@ -68,6 +68,46 @@ static void of_a_stored_config_only_the_command_line_is_told(void **state) {
     mem_free(told);
 }
 
+static void what_another_setting_puts_out_of_use_is_told(void **state) {
+    (void)state;
+    static const char dqn[] = "[run]\nalgorithm = dqn\n[dqn]\nlow = -1\nalpha = 0.5\n";
+    const char *const on[] = {"net.head=q", "net.model=mlp", "net.atoms=51", "dqn.prioritised=true"};
+    char *told;
+    assert_int_equal(unused("x.ini", dqn, on, 2, &told), 2);
+    assert_non_null(strstr(told, "x.ini:4: [dqn] low = -1: it has no effect with net.atoms = 1\n"));
+    assert_non_null(
+        strstr(told, "x.ini:5: [dqn] alpha = 0.5: it has no effect with dqn.prioritised = false\n"));
+    mem_free(told);
+    assert_int_equal(unused("x.ini", dqn, on, 4, &told), 0);
+    mem_free(told);
+}
+
+/* The keys and values that algorithms name are there. */
+static void what_is_named_as_out_of_use_can_be(void **state) {
+    (void)state;
+    for (int i = 0; i < algo_count(); i++) {
+        const struct algo *a = algo_at(i);
+        for (const struct algo_idle *idle = a->idle; idle && idle->section; idle++) {
+            struct session s = {0};
+            char *algorithm = mem_format("run.algorithm=%s", a->name), setting[128];
+            char *keys = mem_string(idle->keys), *rest = keys, *key;
+            snprintf(setting, sizeof setting, "%s=%s", idle->other, idle->value);
+            const char *const all[] = {algorithm, setting};
+            assert_ok(session_configure(&s, a->name, a->test_config, all, 2));
+            assert_true(config_is(s.config, idle->other, idle->value));
+            while ((key = strsep(&rest, " "))) {
+                char name[128];
+                snprintf(name, sizeof name, "%s.%s", idle->section, key);
+                assert_false(
+                    config_is(s.config, name, "no such value")); /* aborts where there is no such key */
+            }
+            session_close(&s);
+            mem_free(keys);
+            mem_free(algorithm);
+        }
+    }
+}
+
 static void what_is_chosen_instead_may_use_it(void **state) {
     (void)state;
     const char *const others[] = {"env.name=atari:pong", "env.all_actions=true", "net.model=resnet",
@@ -97,6 +137,8 @@ int main(void) {
         cmocka_unit_test(no_config_that_is_shipped_sets_what_is_not_used),
         cmocka_unit_test(what_is_not_used_is_told_with_its_place),
         cmocka_unit_test(of_a_stored_config_only_the_command_line_is_told),
+        cmocka_unit_test(what_another_setting_puts_out_of_use_is_told),
+        cmocka_unit_test(what_is_named_as_out_of_use_can_be),
         cmocka_unit_test(what_is_chosen_instead_may_use_it),
         cmocka_unit_test(the_copy_of_a_config_that_a_run_keeps_is_as_good_as_the_config),
     };
