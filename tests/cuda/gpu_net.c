@@ -20,7 +20,7 @@ static void model_infers_as_on_the_cpu(const struct model *m, enum precision pre
     assert_ok(plan_create(net, q, PLAN_INFER, precision, BATCH, &plan));
     for (int pass = 0; pass < 2 * PASSES; pass++) {
         if (pass % 2 == 0) assert_ok(net_initialise(net, (uint64_t)pass));
-        fill_random(q, plan_input(plan, "observation"), (uint64_t)pass);
+        fill_random(q, plan_input(plan, "observation"), pass);
         plan_forward(plan, pass < PASSES ? BATCH : BATCH - 2);
         if (net_check_result(net) != STATUS_OK)
             fail_msg("%s in %s: %s", m->name, precision_name(precision), status_text());
