@@ -152,6 +152,9 @@ static enum status ppo_load(void *self, struct checkpoint_reader *r) {
     return checkpoint_get_double(r, "ppo/kl_weight", &p->kl_weight);
 }
 
+static const struct algo_idle ppo_idle[] = {{"ppo", "kl_weight kl_target", "ppo.objective", "clip"},
+                                            {NULL, NULL, NULL, NULL}};
+
 const struct algo algo_ppo = {
     .name = "ppo",
     .summary = "proximal policy optimisation of one network that acts in many environments at once",
@@ -168,6 +171,7 @@ const struct algo algo_ppo = {
     .count = policy_count,
     .net = policy_net,
     .sizes = policy_sizes,
+    .idle = ppo_idle,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"
                    "[optimiser]\nkind = adam\nrate = 0.0025\nepsilon = 1e-5\nclip = 0.5\n"
