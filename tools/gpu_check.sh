@@ -24,7 +24,7 @@ stages=(
     "racecheck  590 the same for races in shared memory"
     "initcheck  590 the same for memory that is read before it is written"
     "check      590 tengen check: each model layer by layer beside the CPU, in every precision"
-    "train      300 some iterations of several algorithms, one in five inference passes repeated on the CPU"
+    "train      300 some iterations of several algorithms, with passes repeated on the CPU; CartPole to its bar"
     "ops        590 tengen bench ops; own kernels beyond the cache against 80% of a copy's bandwidth"
     "net_alphago_policy     590 tengen bench net, batches 32 to 4096"
     "net_resnet_20x256      590 the same"

@@ -88,7 +88,7 @@ stage_check() {
 }
 
 stage_train() {
-    local config runs
+    local config runs value
     runs=$(mktemp -d)
     for config in alphazero_go7 ppo_cartpole a2c_cartpole ppo_minatar_breakout; do
         if "$folder/tengen" train "configs/$config.ini" run.dir="$runs/$config" run.device=cuda run.iterations=5 \
@@ -96,6 +96,16 @@ stage_train() {
             row "train $config" passed "5 iterations"
         else
             row "train $config" failed "$log"
+        fi
+    done
+    # To the end, in graphs: to the bar that the README has for the CPU.
+    for config in ppo_cartpole dqn_cartpole; do
+        if "$folder/tengen" train "configs/$config.ini" run.dir="$runs/whole_$config" run.device=cuda --quiet &&
+            "$folder/tengen" eval "$runs/whole_$config" --episodes 100 --json >"$runs/eval"; then
+            value=$(figures "$runs/eval" | sed -n 's/ eval.return.mean$//p')
+            row "learn $config" "$(against "$value" 475)" "return $value" 475
+        else
+            row "learn $config" failed "$log"
         fi
     done
     rm -rf "$runs"

@@ -64,6 +64,7 @@ check*) echo "largest error 1e-6 in x" ;;
 {"name": "ops.large_rows.scale.f32.share", "value": 0.70, "unit": "of peak"}' ;;
 "bench net") echo '{"name": "net.resnet_10x128_19.train.b256.bf16.share", "value": 0.5, "unit": "of peak"}
 {"name": "net.resnet_10x128_19.train.b64.bf16.share", "value": 0.4, "unit": "of peak"}' ;;
+eval*) echo '{"name": "eval.return.mean", "value": 500, "unit": "return"}' ;;
 bench*) echo '{"name": "selfplay.moves", "value": 12, "unit": "moves/s"}' ;;
 esac
 TENGEN
@@ -79,6 +80,7 @@ has '^racecheck gpu_ops +failed'
 has '^check resnet bf16 +passed +- +largest error 1e-6'
 has '^check mlp f32 +failed +- +policy.fc is the first'
 has '^train ppo_cartpole +passed'
+has '^learn dqn_cartpole +passed +475 +return 500'
 has '^ops.large_rows.fill.f32 +passed +0.8 +0.91 of'
 has '^ops.large_rows.scale.f32 +missed +0.8 +0.70 of'
 has '^net resnet +passed +- +2 figures in'
