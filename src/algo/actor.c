@@ -473,9 +473,21 @@ static enum status get_states(struct actor *a, struct checkpoint_reader *r) {
     float *states = MEM_NEW(float, tensor_count(a->states));
     enum status s = get_bytes(r, "actor/states", states, tensor_bytes(a->states));
     if (s == STATUS_OK) queue_upload(a->queue, a->states, states);
-    a->queue->op->fill(a->queue, a->starts, 0);
     mem_free(states);
     return s;
+}
+
+/* What could not go on where it was saved, as in worker processes, begins an episode: nothing of the one
+ * before is remembered. */
+static void begin_anew(struct actor *a) {
+    const int n = group_count(a);
+    float *starts = MEM_NEW(float, a->env_config.count);
+    for (int i = 0; i < a->env_config.count; i++) {
+        starts[i] = a->envs[i / n].lengths[i % n] == 0;
+        if (starts[i] > 0) a->discounted[i] = 0;
+    }
+    if (a->units) queue_upload(a->queue, a->starts, starts);
+    mem_free(starts);
 }
 
 void actor_save(struct actor *a, struct checkpoint_writer *w) {
@@ -509,6 +521,7 @@ enum status actor_load(struct actor *a, struct checkpoint_reader *r) {
     TRY(s);
     TRY(get_bytes(r, "actor/discounted", a->discounted, n * sizeof *a->discounted));
     if (a->units) TRY(get_states(a, r));
+    begin_anew(a);
     TRY(get_normaliser(r, "actor/observations", &a->observations));
     TRY(get_normaliser(r, "actor/rewards", &a->rewards));
     TRY(checkpoint_get_long(r, "actor/steps", &a->steps));

@@ -14,6 +14,7 @@
  * observation, not nothing. A recurrent network learns through time: its minibatches are environments with
  * all T steps, from the units as they were before the first, and nothing passes from an episode to the next.
  */
+#include <math.h>
 #include <string.h>
 
 #include "algo/policy.h"
@@ -106,11 +107,11 @@ static enum status learn(struct ppo *p, struct run *run, struct policy_figures *
     return STATUS_OK;
 }
 
-/* Section 4 of the paper. */
+/* Section 4 of the paper; within bounds from which it can come back, whatever the divergence does. */
 static void adapt_kl_weight(struct ppo *p, double kl) {
-    double target = (double)p->config.kl_target;
-    if (kl > 1.5 * target) p->kl_weight *= 2;
-    if (kl < target / 1.5) p->kl_weight /= 2;
+    const double target = (double)p->config.kl_target, least = 1e-6, most = 1e6;
+    if (kl > 1.5 * target) p->kl_weight = fmin(2 * p->kl_weight, most);
+    if (kl < target / 1.5) p->kl_weight = fmax(p->kl_weight / 2, least);
 }
 
 static void figures(struct ppo *p, struct run *run, const struct policy_figures *f, double seconds) {
