@@ -3,7 +3,8 @@
  * A batch of environments of one kind steps together. It is opened by name:
  *
  *     cartpole    one of src/env/envs.def: rules that are ours, written once as HD static inline functions
- *     gym:ID      any environment of Gymnasium, in worker processes
+ *     gym:ID      any environment of Gymnasium, in worker processes; choices are masked where its info has
+ *                 an "action_mask" (1: legal), as Gymnasium's own have it
  *     atari:GAME  a game of the Arcade Learning Environment, in worker processes; stacks of four frames
  *
  * What stands behind the name is a `struct env_provider`; what an environment shows and takes is its
@@ -49,6 +50,8 @@
     F(S, int, noops, 30, 0, 10000, "Atari: a game begins with 1 to so many frames of no action")             \
     F(S, int, max_frames, 108000, 1, 1000000000, "Atari: a game is truncated after so many frames")          \
     F(S, bool, all_actions, false, 0, 0, "Atari: all 18 actions, not only those that the game knows")        \
+    F(S, bool, masks, true, 0, 0,                                                                            \
+      "gym: the legal actions that info[\"action_mask\"] tells are kept to; false: they are not looked at")  \
     F(S, int, workers, 0, 0, 1024, "gym, Atari: worker processes; 0: one a core")                            \
     F(S, float, timeout, 60, 0.1, 1e6, "gym, Atari: seconds after which a silent worker is started again")   \
     F(S, float, start_timeout, 600, 0.1, 1e6,                                                                \
@@ -140,7 +143,8 @@ void env_batch_close(struct env_batch *b); /* legal on a zeroed batch */
 enum status env_batch_reset(struct env_batch *b) MUST_USE;
 /* observations: [N, h, w, c] of uint8_t where spec.pixels, else of float */
 void env_batch_observe(struct env_batch *b, void *observations);
-/* masks: [N, env_spec_choices], 1: legal. Only where spec.masked. */
+/* masks: [N, env_spec_choices], 1: legal in what is observed; of ended episodes they say nothing. Only where
+ * spec.masked. */
 void env_batch_masks(struct env_batch *b, uint8_t *masks);
 /* actions: [N, components] of float for ENV_CONTINUOUS (clipped to the bounds), else of int32_t; they must
  * stay until the step is received. */

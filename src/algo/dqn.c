@@ -115,7 +115,7 @@ static enum status check_config(const struct dqn *d) {
     if (spec->masked)
         return status_fail(STATUS_USAGE,
                            "[env] name = %s: has choices that are not always legal, which dqn "
-                           "does not know; take ppo",
+                           "does not know; take ppo, or env.masks = false where it bears illegal ones",
                            spec->name);
     if (d->net_config.atoms > 1 && d->config.low >= d->config.high)
         return status_fail(STATUS_USAGE, "[dqn] low = %g: must be less than high = %g", (double)d->config.low,

@@ -22,6 +22,7 @@ static void set_spec(struct env_spec *spec, const struct worker_spec *from) {
     memcpy(spec->choices, from->choices, sizeof spec->choices);
     memcpy(spec->low, from->low, sizeof spec->low);
     memcpy(spec->high, from->high, sizeof spec->high);
+    spec->masked = from->mask_bytes > 0;
     spec->max_steps = from->max_steps;
     spec->solved = from->solved;
 }
@@ -41,6 +42,30 @@ static void gym_close(struct env_batch *b) {
     mem_free(self);
 }
 
+static const uint8_t *mask_of(const struct gym *self, int i) {
+    return workers_slot(&self->workers, i)->observation + self->workers.spec.observation_bytes;
+}
+
+/* Of environment i, whose episode goes on. */
+static enum status check_mask(const struct env_batch *b, int i, int steps) {
+    const struct gym *self = b->self;
+    const int given = workers_slot(&self->workers, i)->mask_bytes, needed = self->workers.spec.mask_bytes;
+    if (given != needed)
+        return status_fail(
+            STATUS_PEER,
+            "environment %d of %s: info[\"action_mask\"] after %d steps of its episode tells of "
+            "%d choices, not of %d (env.masks = false: it is not looked at)",
+            i, b->spec.name, steps, given, needed);
+    const uint8_t *mask = mask_of(self, i);
+    for (int k = 0; needed && k < b->spec.components; mask += b->spec.choices[k++])
+        if (!memchr(mask, 1, (size_t)b->spec.choices[k]))
+            return status_fail(STATUS_PEER,
+                               "environment %d of %s: info[\"action_mask\"] after %d steps of its episode "
+                               "allows no choice (env.masks = false: it is not looked at)",
+                               i, b->spec.name, steps);
+    return STATUS_OK;
+}
+
 static enum status gym_reset(struct env_batch *b, const uint8_t *mask) {
     struct gym *self = b->self;
     for (int i = 0; i < b->count; i++)
@@ -51,7 +76,10 @@ static enum status gym_reset(struct env_batch *b, const uint8_t *mask) {
         workers_start(&self->workers);
         TRY(workers_next(&self->workers, &i, &lost));
         if (i < 0) return STATUS_OK;
-        if (lost) workers_command(&self->workers, i, WORKER_RESET);
+        if (lost)
+            workers_command(&self->workers, i, WORKER_RESET);
+        else
+            TRY(check_mask(b, i, 0));
     }
 }
 
@@ -60,6 +88,13 @@ static void gym_observe(struct env_batch *b, void *observations) {
     size_t bytes = (size_t)self->workers.spec.observation_bytes;
     for (int i = 0; i < b->count; i++)
         memcpy((char *)observations + (size_t)i * bytes, workers_slot(&self->workers, i)->observation, bytes);
+}
+
+static void gym_masks(struct env_batch *b, uint8_t *masks) {
+    const struct gym *self = b->self;
+    const size_t bytes = (size_t)self->workers.spec.mask_bytes;
+    for (int i = 0; i < b->count; i++)
+        memcpy(masks + (size_t)i * bytes, mask_of(self, i), bytes);
 }
 
 static enum status gym_send(struct env_batch *b, const void *actions) {
@@ -92,15 +127,17 @@ static enum status gym_receive(struct env_batch *b) {
         b->rewards[i] = lost ? 0 : slot->reward;
         b->terminated[i] = !lost && slot->terminated;
         b->truncated[i] = lost || slot->truncated;
+        if (!b->terminated[i] && !b->truncated[i]) TRY(check_mask(b, i, b->lengths[i] + 1));
     }
 }
 
 const struct env_provider env_provider_gym = {
-    .settings = WORKERS_SETTINGS,
+    .settings = WORKERS_SETTINGS " masks",
     .open = gym_open,
     .close = gym_close,
     .reset = gym_reset,
     .observe = gym_observe,
+    .masks = gym_masks,
     .send = gym_send,
     .receive = gym_receive,
     .save = workers_batch_save,

@@ -21,10 +21,10 @@ MEMORY, UP, RESET, STEP, NO_SEED = 3, 1, 1, 2, -1
 ERROR_BYTES, COMPONENTS = 1024, 16
 # Words (4 bytes) of a worker's area and of a slot.
 STATE, ERROR, SPEC = 16, 17, 17 + ERROR_BYTES // 4
-HEIGHT, WIDTH, CHANNELS, BYTES, PIXELS, KIND, PARTS, LIMIT, SOLVED, GREY, FIRE = range(SPEC, SPEC + 11)
-CHOICES = SPEC + 11
+HEIGHT, WIDTH, CHANNELS, BYTES, MASK, PIXELS, KIND, PARTS, LIMIT, SOLVED, GREY, FIRE = range(SPEC, SPEC + 12)
+CHOICES = SPEC + 12
 LOW, HIGH = CHOICES + COMPONENTS, CHOICES + 2 * COMPONENTS
-COMMAND, SEED, REWARD, TERMINATED, TRUNCATED, LIVES, FRAMES, ACTIONS = range(8)
+COMMAND, SEED, REWARD, TERMINATED, TRUNCATED, LIVES, FRAMES, MASKED, ACTIONS = range(9)
 SLOT_BYTES = 128
 DISCRETE, MULTI_DISCRETE, CONTINUOUS = range(3)
 
@@ -73,7 +73,7 @@ class Memory:
 class Gymnasium:
     """One environment of Gymnasium."""
 
-    def __init__(self, name, _):
+    def __init__(self, name, _, masks):
         gymnasium = import_module("gymnasium", "gymnasium")
         if name.startswith("ALE/"):
             import_module("ale_py", "ale-py")
@@ -81,7 +81,7 @@ class Gymnasium:
             self.env = gymnasium.make(name)
         except Exception as error:
             raise Refusal(f"gymnasium.make({name!r}): {type(error).__name__}: {error}") from None
-        self.observes, self.acts = self.env.observation_space, self.env.action_space
+        self.masks, self.observes, self.acts = masks, self.env.observation_space, self.env.action_space
         self.describe_observation()
         self.describe_action()
 
@@ -119,9 +119,14 @@ class Gymnasium:
         if self.parts > COMPONENTS:
             raise Refusal(f"actions of {self.parts} numbers: {COMPONENTS} at most")
 
+    def gives_masks(self):
+        """Only a reset tells. The trainer's first has a seed, so that what was drawn here leaves no trace."""
+        return self.masks and self.choices and "action_mask" in self.env.reset(seed=0)[1]
+
     def write_spec(self, memory, area):
         memory.ints[area + HEIGHT], memory.ints[area + WIDTH], memory.ints[area + CHANNELS] = self.shape
         memory.ints[area + BYTES], memory.ints[area + PIXELS] = self.bytes_observed, self.pixels
+        memory.ints[area + MASK] = sum(self.choices) if self.gives_masks() else 0
         memory.ints[area + KIND], memory.ints[area + PARTS] = self.kind, self.parts
         spec = getattr(self.env, "spec", None)
         memory.ints[area + LIMIT] = getattr(spec, "max_episode_steps", None) or 0
@@ -133,11 +138,11 @@ class Gymnasium:
             else:
                 memory.floats[area + LOW + i], memory.floats[area + HIGH + i] = self.low[i], self.high[i]
 
-    def attach(self, memory, slot):
-        self.memory, self.slot = memory, slot
+    def attach(self, memory, slot, area):
+        self.memory, self.slot, self.mask_bytes = memory, slot, memory.ints[area + MASK]
         self.target = memory.view(4 * slot + SLOT_BYTES, self.size, self.pixels)
 
-    def show(self, observation):
+    def show_observation(self, observation):
         if self.hot:
             values, row = [observation] if len(self.hot) == 1 else flat(observation), []
             for (size, start), value in zip(self.hot, flat(values)):
@@ -147,6 +152,19 @@ class Gymnasium:
             self.target[:] = numpy.asarray(observation).reshape(-1)
         else:
             self.target[:] = array.array("B" if self.pixels else "f", observation)
+
+    def show_mask(self, info):
+        mask = info.get("action_mask", ())  # of several choices: a tuple of masks, or all in a row
+        values = [value for part in mask for value in flat(part)] if isinstance(mask, tuple) else flat(mask)
+        self.memory.ints[self.slot + MASKED] = len(values)
+        if len(values) == self.mask_bytes:
+            at = 4 * self.slot + SLOT_BYTES + self.bytes_observed
+            self.memory.bytes[at : at + len(values)] = bytes(map(bool, values))
+
+    def show(self, observation, info):
+        self.show_observation(observation)
+        if self.mask_bytes:
+            self.show_mask(info)
 
     def action(self):
         at = self.slot + ACTIONS
@@ -162,10 +180,10 @@ class Gymnasium:
         ints, slot = self.memory.ints, self.slot
         if command == RESET:
             seed = ints[slot + SEED]
-            self.show(self.env.reset(**({} if seed == NO_SEED else {"seed": seed}))[0])
+            self.show(*self.env.reset(**({} if seed == NO_SEED else {"seed": seed})))
             return
-        observation, reward, terminated, truncated, _ = self.env.step(self.action())
-        self.show(observation)
+        observation, reward, terminated, truncated, info = self.env.step(self.action())
+        self.show(observation, info)
         self.memory.floats[slot + REWARD] = float(reward)
         ints[slot + TERMINATED], ints[slot + TRUNCATED] = bool(terminated), bool(truncated)
 
@@ -173,7 +191,7 @@ class Gymnasium:
 class Atari:
     """One game; shows the last two screens of a step, as colour codes where the console has the palette of NTSC."""
 
-    def __init__(self, name, all_actions):
+    def __init__(self, name, all_actions, _):
         ale_py = import_module("ale_py", "ale-py")
         games = {game.replace("_", ""): game for game in ale_py.roms.get_all_rom_ids()}
         if name not in games:
@@ -196,7 +214,7 @@ class Atari:
         memory.ints[area + CHOICES] = len(self.actions)
         memory.ints[area + GREY], memory.ints[area + FIRE] = self.grey, self.actions[1:2] == [1] and len(self.actions) > 2
 
-    def attach(self, memory, slot):
+    def attach(self, memory, slot, _):
         self.memory, self.slot, size = memory, slot, self.height * self.width
         self.before, self.last = (memory.view(4 * slot + SLOT_BYTES + i * size, size, True) for i in range(2))
         if numpy:
@@ -260,18 +278,18 @@ def waiter(trainer):
     return wait, lambda address: libc.sem_post(ctypes.c_void_p(address))
 
 
-def work(memory, name, area, first, count, slots, trainer, all_actions):
+def work(memory, name, area, first, count, slots, trainer, all_actions, masks):
     wait, post = waiter(trainer)
     kind, _, name = name.partition(":")
-    envs = [KINDS[kind](name, all_actions) for _ in range(count)]
+    envs = [KINDS[kind](name, all_actions, masks) for _ in range(count)]
     envs[0].write_spec(memory, area)
-    stride = SLOT_BYTES + (memory.ints[area + BYTES] + 63) // 64 * 64
+    stride = SLOT_BYTES + (memory.ints[area + BYTES] + memory.ints[area + MASK] + 63) // 64 * 64
     memory.ints[area + STATE] = UP
     post(memory.address)
     wait(memory.address + 4 * area)
     memory = Memory()  # the slots are there now
     for i, env in enumerate(envs):
-        env.attach(memory, (slots + (first + i) * stride) // 4)
+        env.attach(memory, (slots + (first + i) * stride) // 4, area)
     ints, ready, request = memory.ints, memory.address, memory.address + 4 * area
     while True:
         for env in envs:
@@ -289,7 +307,7 @@ def main():
     os.dup2(2, 1)
     area, memory = int(sys.argv[2]), Memory()
     try:
-        work(memory, sys.argv[1], *map(int, sys.argv[2:8]))
+        work(memory, sys.argv[1], *map(int, sys.argv[2:9]))
     except BaseException as error:
         text = str(error) if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
         data = text.encode()[: ERROR_BYTES - 1] + b"\0"

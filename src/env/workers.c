@@ -33,8 +33,8 @@ struct shared {
 _Static_assert(sizeof(sem_t) <= 64, "worker.py expects the state behind the semaphore");
 _Static_assert(offsetof(struct area, up) == 4 * 16 && offsetof(struct area, spec) == 4 * 273,
                "as worker.py has it");
-_Static_assert(sizeof(struct worker_spec) == 4 * 59, "as worker.py has it");
-_Static_assert(offsetof(struct worker_slot, actions) == 4 * 7 &&
+_Static_assert(sizeof(struct worker_spec) == 4 * 60, "as worker.py has it");
+_Static_assert(offsetof(struct worker_slot, actions) == 4 * 8 &&
                    offsetof(struct worker_slot, observation) == 128,
                "as worker.py has it");
 
@@ -104,22 +104,23 @@ static void describe(const struct workers *w, const struct worker *worker, char 
 static enum status start_worker(struct workers *w, struct worker *worker) {
     int index = (int)(worker - w->workers);
     struct area *area = &shared(w)->areas[index];
-    char numbers[6][24];
+    char numbers[7][24];
     memset(area, 0, sizeof *area);
     sem_init(&area->request, 1, 0);
     worker->called = false;
     worker->active = clock_now();
-    const long values[6] = {(long)(offsetof(struct shared, areas) + (size_t)index * sizeof *area) / 4,
+    const long values[7] = {(long)(offsetof(struct shared, areas) + (size_t)index * sizeof *area) / 4,
                             worker->first,
                             worker->envs,
                             (long)slots_at(w),
                             (long)getpid(),
-                            w->all_actions};
-    for (int i = 0; i < 6; i++)
+                            w->all_actions,
+                            w->masks};
+    for (int i = 0; i < 7; i++)
         snprintf(numbers[i], sizeof numbers[i], "%ld", values[i]);
     const char *const arguments[] = {w->python,  "-W",       "ignore",   "-c",       worker_source,
                                      w->name,    numbers[0], numbers[1], numbers[2], numbers[3],
-                                     numbers[4], numbers[5], NULL};
+                                     numbers[4], numbers[5], numbers[6], NULL};
     enum status status = child_start_program(&worker->child, arguments, w->descriptor);
     if (status == STATUS_OK) return STATUS_OK;
     return status_context(status, "[env] python = %s, which %s needs (choose another by env.python=PATH)",
@@ -191,7 +192,8 @@ static enum status start_all(struct workers *w) {
     for (int i = 0; i < w->count; i++)
         TRY(wait_up(w, &w->workers[i]));
     TRY(check_spec(w, &shared(w)->areas[0].spec));
-    w->slot_bytes = sizeof(struct worker_slot) + ((size_t)w->spec.observation_bytes + 63) / 64 * 64;
+    w->slot_bytes = sizeof(struct worker_slot) +
+                    ((size_t)w->spec.observation_bytes + (size_t)w->spec.mask_bytes + 63) / 64 * 64;
     TRY(map_memory(w, slots_at(w) + (size_t)w->envs * w->slot_bytes));
     for (int i = 0; i < w->count; i++)
         sem_post(&shared(w)->areas[i].request);
@@ -203,7 +205,8 @@ static void take_memory(struct workers *w, const struct env_config *config, int 
                           .descriptor = -1,
                           .timeout = (double)config->timeout,
                           .start_timeout = (double)config->start_timeout,
-                          .all_actions = config->all_actions};
+                          .all_actions = config->all_actions,
+                          .masks = config->masks};
     w->name = mem_string(config->name);
     snprintf(w->python, sizeof w->python, "%s", config->python);
     w->rngs = MEM_NEW(struct rng, envs);
@@ -218,20 +221,17 @@ static void take_memory(struct workers *w, const struct env_config *config, int 
  * opens what is the same but for its size again and again. */
 static enum status ask_spec(const struct env_config *config, struct worker_spec *spec) {
     static _Thread_local struct {
-        char name[CONFIG_TEXT], python[CONFIG_TEXT];
-        bool all_actions;
+        struct env_config config;
         struct worker_spec spec;
     } last;
-    if (strcmp(last.name, config->name) != 0 || strcmp(last.python, config->python) != 0 ||
-        last.all_actions != config->all_actions) {
+    if (strcmp(last.config.name, config->name) != 0 || strcmp(last.config.python, config->python) != 0 ||
+        last.config.all_actions != config->all_actions || last.config.masks != config->masks) {
         struct workers one;
         take_memory(&one, config, 1);
         enum status status = start_all(&one);
         if (status == STATUS_OK) {
             last.spec = one.spec;
-            last.all_actions = config->all_actions;
-            memcpy(last.name, config->name, sizeof last.name);
-            memcpy(last.python, config->python, sizeof last.python);
+            last.config = *config;
         }
         workers_close(&one);
         TRY(status);

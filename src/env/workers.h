@@ -40,7 +40,9 @@ extern const struct env_provider env_provider_gym, env_provider_atari;
 
 /* What an environment is like, as its worker says. The two layouts are worker.py's, too. */
 struct worker_spec {
-    int32_t h, w, c, observation_bytes, pixels;
+    int32_t h, w, c, observation_bytes;
+    int32_t mask_bytes; /* one a choice, 1: legal; 0: choices are not masked */
+    int32_t pixels;
     int32_t kind, components, max_steps; /* kind: an env_action_kind */
     float solved;
     int32_t grey, fire; /* Atari: screens are luminances, no colour codes; action 1 is FIRE */
@@ -57,18 +59,19 @@ struct worker_slot {
     int32_t
         frames; /* Atari: how many of `actions` a step takes, one a frame, or how often a reset does nothing
                    before play begins; the worker's answer: how many it was until the game was over */
+    int32_t mask_bytes; /* of the mask that it gave; where they are not the spec's, none was written */
     union {
         int32_t discrete[ENV_COMPONENTS];
         float continuous[ENV_COMPONENTS];
     } actions;
-    _Alignas(64) uint8_t observation[]; /* observation_bytes */
+    _Alignas(64) uint8_t observation[]; /* observation_bytes, and behind them mask_bytes */
 };
 
 struct workers {
     char *name; /* of the environment, "gym:ID" */
     char python[CONFIG_TEXT];
     double timeout, start_timeout; /* seconds */
-    bool all_actions;              /* config->all_actions */
+    bool all_actions, masks;       /* the config's */
     int count, envs;
     struct worker *workers; /* [count] */
     char *memory;           /* shared; memory_bytes */

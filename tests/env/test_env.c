@@ -36,7 +36,7 @@ static void every_setting_is_some_environments(void **state) {
             users += env_config_uses(&outside[i], key->name);
         if (!users) fail_msg("no environment uses env.%s", key->name);
         if (config_lists("name count", key->name)) assert_int_equal(users, env_native_count() + 2);
-        if (config_lists("map preset", key->name)) assert_int_equal(users, 1);
+        if (config_lists("map preset masks", key->name)) assert_int_equal(users, 1);
         if (config_lists("python timeout", key->name)) assert_int_equal(users, 2);
     }
 }

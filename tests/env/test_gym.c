@@ -131,6 +131,115 @@ static void what_is_one_of_several_is_shown_one_hot(void **state) {
     env_batch_close(&b);
 }
 
+/* Choices are closed as the fake's Gates say of what is observed: the mask is of that, and so is the legal
+ * action. */
+static void expect_gates(struct env_batch *b, int32_t *actions) {
+    enum { CHOICES = 5 };
+    uint8_t masks[N * CHOICES];
+    float seen[N][2];
+    const int choices = env_spec_choices(&b->spec);
+    assert_in_range(choices, 1, CHOICES);
+    env_batch_observe(b, seen);
+    env_batch_masks(b, masks);
+    for (int i = 0; i < N; i++) {
+        const uint8_t *mask = masks + i * choices;
+        for (int k = 0; k < b->spec.components; mask += b->spec.choices[k++])
+            for (int choice = 0; choice < b->spec.choices[k]; choice++) {
+                const int closed = (int)(seen[i][0] + seen[i][1]) % b->spec.choices[k];
+                assert_int_equal(mask[choice], choice != closed);
+                if (mask[choice]) actions[i * b->spec.components + k] = choice;
+            }
+    }
+}
+
+static void masks_follow(const char *name, int components, int workers) {
+    struct env_batch b;
+    int32_t actions[2 * N];
+    struct env_config c = configured(name);
+    c.workers = workers;
+    assert_ok(env_batch_open(&b, &c, N, 7, RNG_ENV, 0));
+    assert_ok(env_batch_reset(&b));
+    assert_true(b.spec.masked);
+    assert_int_equal(b.spec.components, components);
+    for (int t = 1; t <= 10; t++) {
+        expect_gates(&b, actions);
+        assert_ok(env_batch_step(&b, actions));
+        assert_int_equal(b.done_count, t % 4 == 0 ? N : 0);
+        assert_ok(env_batch_reset_done(&b));
+    }
+    assert_int_equal(((const struct workers *)b.self)->restarts,
+                     0); /* which an illegal one would have led to */
+    env_batch_close(&b);
+}
+
+static void masks_are_of_what_is_observed(void **state) {
+    (void)state;
+    masks_follow("gym:Gates-one", 1, 1);
+    masks_follow("gym:Gates-one", 1, 3);
+    masks_follow("gym:Gates-several", 2, 2);
+    masks_follow("gym:Gates-row", 2, 2);
+}
+
+static void masks_are_of_the_episode_that_a_load_begins(void **state) {
+    (void)state;
+    struct env_batch b;
+    int32_t actions[N];
+    size_t size;
+    open_batch(&b, "gym:Gates-one", 7);
+    void *saved = env_batch_save(&b, &size);
+    expect_gates(&b, actions);
+    assert_ok(env_batch_step(&b, actions));
+    assert_ok(env_batch_load(&b, saved, size));
+    expect_gates(&b, actions);
+    mem_free(saved);
+    env_batch_close(&b);
+}
+
+static void a_mask_that_cannot_be_kept_to_is_an_error(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *error;
+    } cases[] = {
+        {"gym:Gates-short",
+         "of gym:Gates-short: info[\"action_mask\"] after 2 steps of its episode tells of 3 "
+         "choices, not of 4 (env.masks = false"},
+        {"gym:Gates-absent", "after 2 steps of its episode tells of 0 choices, not of 4"},
+        {"gym:Gates-none",
+         "of gym:Gates-none: info[\"action_mask\"] after 2 steps of its episode allows no choice"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct env_batch b;
+        int32_t actions[N];
+        open_batch(&b, cases[i].name, 7);
+        expect_gates(&b, actions);
+        assert_ok(env_batch_step(&b, actions));
+        expect_gates(&b, actions);
+        assert_fails(env_batch_step(&b, actions), STATUS_PEER, cases[i].error);
+        env_batch_close(&b);
+    }
+}
+
+/* Then whoever acts may choose what is closed, and meets the environment's own answer. */
+static void masks_need_not_be_looked_at(void **state) {
+    (void)state;
+    struct env_batch b;
+    int32_t actions[N];
+    float seen[N][2];
+    struct env_config c = configured("gym:Gates-none");
+    c.masks = false;
+    assert_ok(env_batch_open(&b, &c, N, 7, RNG_ENV, 0));
+    assert_ok(env_batch_reset(&b));
+    assert_false(b.spec.masked);
+    for (int t = 0; t < 3; t++) {
+        env_batch_observe(&b, seen);
+        for (int i = 0; i < N; i++)
+            actions[i] = (int)(seen[i][0] + seen[i][1] + (t < 2)) % 4;
+        assert_ok(env_batch_step(&b, actions));
+        assert_int_equal(((const struct workers *)b.self)->restarts > 0, t == 2);
+    }
+    env_batch_close(&b);
+}
+
 static void a_loaded_state_begins_episodes_that_were_not_played(void **state) {
     (void)state;
     struct env_batch b, loaded[2];
@@ -245,7 +354,8 @@ static int lines_of(const char *path, const char *line) {
     return count;
 }
 
-static void a_plan_asks_one_worker_once_and_resets_nothing(void **state) {
+/* By a reset, which shows whether there are masks. */
+static void a_plan_asks_one_worker_once(void **state) {
     (void)state;
     static const char log[] = "starts.log";
     struct env_batch b;
@@ -263,12 +373,12 @@ static void a_plan_asks_one_worker_once_and_resets_nothing(void **state) {
     }
     mem_count_only(false);
     assert_int_equal(lines_of(log, "start"), 1);
-    assert_int_equal(lines_of(log, "reset"), 0);
+    assert_int_equal(lines_of(log, "reset"), 1);
     assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
     assert_ok(env_batch_reset(&b));
     env_batch_close(&b);
     assert_int_equal(lines_of(log, "start"), 1 + c.workers);
-    assert_int_equal(lines_of(log, "reset"), N);
+    assert_int_equal(lines_of(log, "reset"), 1 + c.workers + N);
     unsetenv("TENGEN_FAKE_LOG");
 }
 
@@ -287,6 +397,7 @@ static void a_worker_that_does_nothing_but_die_is_given_up(void **state) {
     struct env_batch b;
     struct env_config c = configured("gym:Counter-stillborn");
     c.workers = 1;
+    c.masks = false; /* else it is reset when it starts */
     assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
     assert_fails(env_batch_reset(&b), STATUS_PEER, "given up after 3 restarts");
     assert_non_null(strstr(status_text(), "worker 0 (environments 0 to 5 of gym:Counter-stillborn)"));
@@ -321,12 +432,16 @@ int main(void) {
         cmocka_unit_test(numbers_reach_the_environment_within_their_bounds),
         cmocka_unit_test(pictures_come_as_bytes),
         cmocka_unit_test(what_is_one_of_several_is_shown_one_hot),
+        cmocka_unit_test(masks_are_of_what_is_observed),
+        cmocka_unit_test(masks_are_of_the_episode_that_a_load_begins),
+        cmocka_unit_test(a_mask_that_cannot_be_kept_to_is_an_error),
+        cmocka_unit_test(masks_need_not_be_looked_at),
         cmocka_unit_test(a_loaded_state_begins_episodes_that_were_not_played),
         cmocka_unit_test(a_worker_that_is_killed_is_started_again),
         cmocka_unit_test(a_worker_whose_rules_raise_is_started_again),
         cmocka_unit_test(a_silent_worker_meets_the_time_limit),
         cmocka_unit_test(a_python_may_be_a_script_that_starts_another),
-        cmocka_unit_test(a_plan_asks_one_worker_once_and_resets_nothing),
+        cmocka_unit_test(a_plan_asks_one_worker_once),
         cmocka_unit_test(a_worker_that_is_silent_from_the_start_is_an_error),
         cmocka_unit_test(a_worker_that_does_nothing_but_die_is_given_up),
         cmocka_unit_test(a_reward_that_is_no_number_is_an_error),

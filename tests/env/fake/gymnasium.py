@@ -111,9 +111,52 @@ class Rooms:
         return [action // 2, 1 + action % 2], 0.0, False, False, {}
 
 
+class Gates:
+    """Observes its draw and the step, whose sum says which one of each component's choices is closed; raises at that one.
+    Ends after 4 steps, with a mask that allows nothing. `how`: several components, or what is wrong with the mask of step 2."""
+
+    def __init__(self, how):
+        self.how = how
+        self.sizes = [3, 2] if how in ("several", "row") else [4]
+        self.action_space = MultiDiscrete(self.sizes, [0, 0]) if len(self.sizes) > 1 else Discrete(4)
+        self.observation_space = Box([0.0] * 2, [1e3] * 2, (2,))
+
+    def see(self):
+        at = self.draw + self.step_count
+        masks = [[int(i != at % n and self.step_count < 4) for i in range(n)] for n in self.sizes]
+        if self.step_count == 2 and self.how == "none":
+            masks = [[0] * n for n in self.sizes]
+        if self.step_count == 2 and self.how == "short":
+            masks[0].pop()
+        several = {"several": tuple(masks), "row": sum(masks, [])}
+        info = {} if self.step_count == 2 and self.how == "absent" else {"action_mask": several.get(self.how, masks[0])}
+        return [float(self.draw), float(self.step_count)], info
+
+    def reset(self, seed=None):
+        if seed is not None:
+            self.random = random.Random(seed)
+        self.step_count, self.draw = 0, self.random.randrange(100)
+        return self.see()
+
+    def step(self, action):
+        at = self.draw + self.step_count
+        chosen = list(action) if len(self.sizes) > 1 else [action]
+        if any(i == at % n for i, n in zip(chosen, self.sizes)):
+            raise ValueError(f"{action} is closed at {at}")
+        self.step_count += 1
+        observation, info = self.see()
+        return observation, 1.0, self.step_count == 4, False, info
+
+
 def make(name):
     kind, _, how = name.partition("-")
-    kinds = {"Counter": lambda: Counter(how), "Echo": lambda: Echo(how), "Pixels": Pixels, "Rooms": Rooms}
+    kinds = {
+        "Counter": lambda: Counter(how),
+        "Echo": lambda: Echo(how),
+        "Gates": lambda: Gates(how),
+        "Pixels": Pixels,
+        "Rooms": Rooms,
+    }
     if kind not in kinds:
         raise KeyError(name)
     return kinds[kind]()
