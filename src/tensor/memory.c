@@ -2,14 +2,17 @@
 #include "tensor/memory.h"
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tengen/account.h"
 #include "tengen/log.h"
 #include "tengen/mem.h"
 
+/* Of a tree in which the bits of an address, mixed, say which way to go: about log4(n) steps to any of n. */
 struct device_memory {
-    struct device_memory *next;
+    struct device_memory *below[4];
     void *data;
     size_t bytes;
     struct account *account;
@@ -26,6 +29,33 @@ static enum account_place place_of(const struct device *d) {
 
 bool device_room(struct device *d, size_t *free_bytes, size_t *total) {
     return d->backend->memory && d->backend->memory(d, free_bytes, total);
+}
+
+/* The place in the tree where `data` is or would be. */
+static struct device_memory **memory_find(struct device *d, const void *data) {
+    uint64_t way =
+        (uint64_t)(uintptr_t)data * 0x9e3779b97f4a7c15; /* Fibonacci hashing: high bits are mixed */
+    struct device_memory **at = &d->memories;
+    for (; *at && (*at)->data != data; way <<= 2)
+        at = &(*at)->below[way >> 62];
+    return at;
+}
+
+/* Takes what stands at `at` out of the tree. Any leaf below it may take its place: the ways to both begin
+ * alike. */
+static struct device_memory *memory_unlink(struct device_memory **at) {
+    struct device_memory *m = *at, **leaf = at;
+    for (int i = 0; i < 4; i++)
+        if ((*leaf)->below[i]) {
+            leaf = &(*leaf)->below[i];
+            i = -1; /* from the first again */
+        }
+    struct device_memory *heir = *leaf;
+    *leaf = NULL;
+    if (heir == m) return m;
+    memcpy(heir->below, m->below, sizeof heir->below);
+    *at = heir;
+    return m;
 }
 
 static _Noreturn void exit_without_memory(struct device *d, enum account_place place, size_t bytes) {
@@ -46,11 +76,10 @@ static void *memory_take(struct device *d, enum account_place place, size_t byte
     void *data = mapped ? d->backend->alloc_mapped(d, bytes) : d->backend->alloc(d, bytes);
     if (!data) exit_without_memory(d, place, bytes);
     struct device_memory *m = MEM_NEW(struct device_memory, 1);
-    *m = (struct device_memory){NULL, data, bytes, account_current(), place, mapped};
+    *m = (struct device_memory){{NULL}, data, bytes, account_current(), place, mapped};
     account_add(m->account, place, bytes);
     pthread_mutex_lock(&lock);
-    m->next = d->memories;
-    d->memories = m;
+    *memory_find(d, data) = m;
     pthread_mutex_unlock(&lock);
     return data;
 }
@@ -72,11 +101,7 @@ struct tensor device_tensor(struct device *d, enum dtype type, int rows, int wid
 void device_release(struct device *d, void *memory) {
     if (!memory) return;
     pthread_mutex_lock(&lock);
-    struct device_memory **at = &d->memories;
-    while (*at && (*at)->data != memory)
-        at = &(*at)->next;
-    struct device_memory *m = *at;
-    if (m) *at = m->next;
+    struct device_memory **at = memory_find(d, memory), *m = *at ? memory_unlink(at) : NULL;
     pthread_mutex_unlock(&lock);
     ENSURE(m, "device %s did not give out the memory %p that is released", d->name, memory);
     account_subtract(m->account, m->place, m->bytes);

@@ -66,6 +66,27 @@ static void memory_is_zeroed_and_travels(void **state) {
     device_close(d);
 }
 
+/* And charged no longer. */
+static void memories_are_taken_back_in_any_order(void **state) {
+    (void)state;
+    enum { N = 4096, STEP = 1237 }; /* coprime: every one once */
+    static void *memories[N];
+    struct device *d;
+    assert_ok(device_open("cpu", 1, &d));
+    const size_t before = accounts_held(ACCOUNT_HOST);
+    for (int round = 0; round < 3; round++) {
+        for (int i = round ? N / 2 : 0; i < N; i++)
+            memories[i] = device_alloc(d, 64 + (size_t)i);
+        for (int i = 0; i < N; i++) {
+            const int at = (int)((size_t)i * STEP % N);
+            if (round < 2 && at < N / 2) continue; /* half of them stay to the end */
+            device_release(d, memories[at]);
+        }
+    }
+    assert_int_equal(accounts_held(ACCOUNT_HOST), before);
+    device_close(d);
+}
+
 static void *nothing(struct device *d, size_t bytes) {
     (void)d, (void)bytes;
     return NULL;
@@ -149,6 +170,7 @@ int main(void) {
         cmocka_unit_test(a_missing_gpu_says_why_and_what_to_do),
         cmocka_unit_test(auto_always_finds_a_device),
         cmocka_unit_test(memory_is_zeroed_and_travels),
+        cmocka_unit_test(memories_are_taken_back_in_any_order),
         cmocka_unit_test(memory_that_is_out_ends_the_program_and_says_what_was_asked_for),
         cmocka_unit_test(mapped_memory_is_the_hosts),
         cmocka_unit_test(the_description_names_every_back_end),
