@@ -12,6 +12,26 @@ static enum status bad_map(const char *map, const char *what) {
                        map, what);
 }
 
+/* From the start, up, right, down and left; a mine ends the episode as a wall ends the way. */
+static bool end_is_reached(const struct env_rules *rules) {
+    static const int8_t row_steps[] = {-1, 0, 1, 0}, column_steps[] = {0, 1, 0, -1};
+    int cells[ENV_CELLS] = {rules->start}, count = 1; /* reached, in the order in which they were */
+    bool seen[ENV_CELLS] = {false};
+    seen[rules->start] = true;
+    for (int k = 0; k < count; k++) {
+        for (int i = 0; i < 4; i++) {
+            int row = cells[k] / rules->columns + row_steps[i];
+            int column = cells[k] % rules->columns + column_steps[i], cell = row * rules->columns + column;
+            if (row < 0 || row >= rules->rows || column < 0 || column >= rules->columns || seen[cell])
+                continue;
+            if (rules->map[cell] == 'E') return true;
+            seen[cell] = true;
+            if (rules->map[cell] != '#' && rules->map[cell] != 'M') cells[count++] = cell;
+        }
+    }
+    return false;
+}
+
 static enum status read_map(const char *text, struct env_rules *rules) {
     int cells = 0, column = 0, starts = 0, ends = 0;
     for (const char *at = text;; at++) {
@@ -32,7 +52,8 @@ static enum status read_map(const char *text, struct env_rules *rules) {
         column++;
     }
     if (starts != 1) return bad_map(text, "has not one start");
-    return ends ? STATUS_OK : bad_map(text, "has no end");
+    if (!ends) return bad_map(text, "has no end");
+    return end_is_reached(rules) ? STATUS_OK : bad_map(text, "walls and mines part the start from every end");
 }
 
 enum status env_rules_read(const struct env_config *config, struct env_rules *rules) {

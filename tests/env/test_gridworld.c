@@ -63,7 +63,9 @@ static void a_map_that_is_none_is_refused(void **state) {
                {"SxE", "another letter"},
                {"S.S/..E", "not one start"},
                {"..E", "not one start"},
-               {"S..", "no end"}};
+               {"S..", "no end"},
+               {"S#E", "part the start from every end"},
+               {"S.M/.#E/#..", "part the start from every end"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct env_batch b;
         struct env_config config = env_config_named("gridworld");
