@@ -17,6 +17,10 @@ struct algo_size {
     /* For a key that may be `auto`: the largest useful value up to `most`, from a config that is read. NULL:
      * the key is a number. */
     int (*automatic)(const void *self, const struct run *run, int most);
+    /* Optional, from a config that is read: whether the rest of it allows the value and uses all of it (a
+     * size that has to divide something). What open refuses besides is refused below some value: too little.
+     */
+    bool (*allowed)(const void *self, int value);
 };
 
 /* Keys of a section, parted by blanks, that have no effect where another ("net.atoms") has this value. */

@@ -88,7 +88,7 @@ const struct algo algo_a2c = {
     .unit = "steps",
     .count = policy_count,
     .net = policy_net,
-    .sizes = policy_sizes,
+    .sizes = (const struct algo_size[]){{"env.count", NULL, policy_allows_count}, {NULL, NULL, NULL}},
     .test_config = "[run]\niterations = 6\n[env]\nname = pendulum\ncount = 8\n"
                    "[actor]\ngroups = 2\nnormalise_observations = true\nnormalise_rewards = true\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"

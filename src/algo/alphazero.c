@@ -598,13 +598,21 @@ static int automatic_batch(const void *self, const struct run *run, int most) {
     return most < 256 ? most : 256;
 }
 
+static bool allows_group(const void *self, int group) {
+    return ((const struct alphazero *)self)->selfplay_config.games % group == 0;
+}
+
+static bool allows_games(const void *self, int games) {
+    return games % ((const struct alphazero *)self)->selfplay_config.group == 0;
+}
+
 /* A group for each thread, if not larger than what a device has use for. */
 static int automatic_group(const void *self, const struct run *run, int most) {
     const struct alphazero *a = self;
     const int games = a->selfplay_config.games, each = games / pool_threads(run->pool);
     int group = most < GROUP_MOST ? most : GROUP_MOST;
     if (group > each) group = each > 0 ? each : 1;
-    while (games % group)
+    while (!allows_group(a, group))
         group--;
     return group;
 }
@@ -615,10 +623,10 @@ static const struct algo_idle alphazero_idle[] = {
     {"search", "virtual_loss", "search.leaves", "1"},
     {NULL, NULL, NULL, NULL}};
 
-static const struct algo_size alphazero_sizes[] = {{"alphazero.batch", automatic_batch},
-                                                   {"selfplay.group", automatic_group},
-                                                   {"selfplay.games", NULL},
-                                                   {NULL, NULL}};
+static const struct algo_size alphazero_sizes[] = {{"alphazero.batch", automatic_batch, NULL},
+                                                   {"selfplay.group", automatic_group, allows_group},
+                                                   {"selfplay.games", NULL, allows_games},
+                                                   {NULL, NULL, NULL}};
 
 const struct algo algo_alphazero = {
     .name = "alphazero",

@@ -552,7 +552,16 @@ static const struct algo_idle dqn_idle[] = {
     {"dqn", "alpha beta priority_epsilon", "dqn.prioritised", "false"},
     {NULL, NULL, NULL, NULL}};
 
-static const struct algo_size dqn_sizes[] = {{"dqn.capacity", NULL}, {"dqn.batch", NULL}, {NULL, NULL}};
+/* Each environment has as much of the replay. */
+static bool uses_capacity(const void *self, int capacity) {
+    return capacity % ((const struct dqn *)self)->env_config.count == 0;
+}
+
+static const struct algo_size dqn_sizes[] = {{"dqn.capacity", NULL, uses_capacity},
+                                             {"dqn.batch", NULL, NULL},
+                                             {"dqn.steps", NULL, NULL},
+                                             {"env.count", NULL, NULL},
+                                             {NULL, NULL, NULL}};
 
 const struct algo algo_dqn = {
     .name = "dqn",

@@ -1,6 +1,7 @@
 #include "algo/footprint.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,13 +68,21 @@ static enum account_place footprint_excess(const struct footprint *f) {
     return ACCOUNT_PLACES;
 }
 
-/* Measures, and spills if that makes it fit. */
+/* How full the fullest place would be: above 1 it does not fit. */
+static double footprint_fullness(const struct footprint *f) {
+    double most = 0;
+    for (int p = 0; p < ACCOUNT_PLACES; p++)
+        if (f->free[p]) most = fmax(most, (double)f->all[p] / (double)f->free[p]);
+    return most;
+}
+
+/* Measures, and spills where the device is too small and that helps. */
 static enum status footprint_fit(const struct session *s, const char *setting, struct footprint *f) {
     TRY(footprint_measure(s, setting, false, f));
     if (footprint_excess(f) != ACCOUNT_DEVICE) return STATUS_OK;
     struct footprint spilt = *f;
     if (footprint_measure(s, setting, true, &spilt) == STATUS_OK &&
-        footprint_excess(&spilt) == ACCOUNT_PLACES)
+        footprint_fullness(&spilt) < footprint_fullness(f))
         *f = spilt;
     return STATUS_OK;
 }
@@ -81,43 +90,52 @@ static enum status footprint_fit(const struct session *s, const char *setting, s
 /* ---- sizes ------------------------------------------------------------------------------------------------
  */
 
-/* STATUS_USAGE where the config cannot be so, STATUS_MEMORY where it does not fit. */
-static enum status size_try(const struct session *s, const char *key, int value) {
+struct size_try {
+    int value;
+    double fullness;
+};
+
+/* STATUS_MEMORY where it does not fit, another error where the config cannot be so. */
+static enum status size_measure(const struct session *s, const char *key, struct size_try *t) {
     struct footprint f;
     char setting[128];
-    snprintf(setting, sizeof setting, "%s=%d", key, value);
+    snprintf(setting, sizeof setting, "%s=%d", key, t->value);
     TRY(footprint_fit(s, setting, &f));
+    t->fullness = footprint_fullness(&f);
     return footprint_excess(&f) == ACCOUNT_PLACES ? STATUS_OK : STATUS_MEMORY;
 }
 
-/* The config may want multiples of something (environments that minibatches share evenly): what is left of a
- * size that can be, once all of its prime factors have gone that may. */
-static int size_unit(const struct session *s, const char *key, int value) {
-    int unit = value;
-    if (value < 2 || size_try(s, key, value - 1) != STATUS_USAGE) return 1;
-    for (int prime = 2, rest = value; rest > 1; prime++)
-        for (; rest % prime == 0; rest /= prime)
-            if (size_try(s, key, unit / prime) != STATUS_USAGE) unit /= prime;
-    return unit;
+/* Where the straight line through both is full; NaN or infinite where there is none. */
+static double size_full(struct size_try a, struct size_try b) {
+    return a.value + (1 - a.fullness) * (b.value - a.value) / (b.fullness - a.fullness);
 }
 
-/* The largest value below `value` that fits, by bisection; 0 where none does. What the config cannot be for
- * another reason (a size that has to divide something) is passed over. */
-static int size_largest(const struct session *s, const char *key, int value) {
-    const int unit = size_unit(s, key, value);
-    int best = 0, low = 0, high = value / unit; /* in units, all between them unknown */
-    while (high - low > 1) {
-        int middle = low + (high - low) / 2, at = middle;
-        enum status status = size_try(s, key, at * unit);
-        while (status == STATUS_USAGE && --at > low)
-            status = size_try(s, key, at * unit);
-        if (status == STATUS_OK) best = at * unit;
+/* The largest value below the one of `first`, which does not fit, that fits and is allowed; 0 where none is.
+ * Each look opens the algorithm, which with very many environments takes its time, so looks are few: memory
+ * is a straight line or nearly, and every other look is where two looks say that it is full (regula falsi);
+ * those between halve what is left (bisection), so that no kink is worse than slow. */
+static int size_largest(const struct session *s, const struct algo_size *z, struct size_try first) {
+    struct size_try best = {0, 0}, high = first; /* the largest that fits, the smallest that does not */
+    int low = 0;                                 /* nothing else up to here */
+    for (bool halve = true; high.value - low > 1; halve = !halve) {
+        int guess = low + (high.value - low) / 2;
+        if (!halve && (best.value || high.value < first.value)) {
+            double full = size_full(best.value ? best : first, high);
+            const bool helps = full > low && high.fullness < first.fullness;
+            if (!best.value && !helps) return 0; /* it is the rest that does not fit */
+            guess = full < high.value ? (int)fmax(full, low + 1) : high.value - 1;
+        }
+        struct size_try t = {guess, 0};
+        while (t.value > low && z->allowed && !z->allowed(s->self, t.value))
+            t.value--;
+        enum status status = t.value > low ? size_measure(s, z->key, &t) : STATUS_USAGE;
+        if (status == STATUS_OK) best = t;
         if (status == STATUS_MEMORY)
-            high = at;
+            high = t;
         else
-            low = middle;
+            low = guess;
     }
-    return best;
+    return best.value;
 }
 
 static enum status size_set(struct session *s, const char *key, int value) {
@@ -175,7 +193,8 @@ static enum status refuse(const struct session *s, const struct footprint *f, en
     for (int i = 1; i < f->count; i++)
         if (f->accounts[i].bytes[place] > largest->bytes[place]) largest = &f->accounts[i];
     for (const struct algo_size *z = s->algo->sizes; z && z->key; z++) {
-        int value = (int)config_whole(s->config, z->key), fits = size_largest(s, z->key, value);
+        int value = (int)config_whole(s->config, z->key);
+        int fits = size_largest(s, z, (struct size_try){value, footprint_fullness(f)});
         if (!fits) continue;
         snprintf(remedy, sizeof remedy, "%s = %d is the largest that fits (it is %d)", z->key, fits, value);
         break;

@@ -93,7 +93,9 @@ void policy_close(void *self) {
     *p = (struct policy){0};
 }
 
-const struct algo_size policy_sizes[] = {{"env.count", NULL}, {NULL, NULL}};
+bool policy_allows_count(const void *self, int count) {
+    return count % ((const struct policy *)self)->actor.config.groups == 0;
+}
 
 double policy_count(const void *self) {
     return (double)((const struct policy *)self)->actor.steps;

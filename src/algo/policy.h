@@ -38,6 +38,7 @@ enum status policy_evaluate(void *self, struct run *run, int episodes, const str
 void policy_close(void *self);
 double policy_count(const void *self);
 struct net *policy_net(void *self);
-extern const struct algo_size policy_sizes[]; /* the environments, with which minibatches grow */
+/* Of a `struct algo_size`: whether groups of actors can share so many environments evenly. */
+bool policy_allows_count(const void *self, int count);
 
 #endif

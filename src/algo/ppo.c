@@ -59,16 +59,30 @@ static int samples(const struct ppo *p) {
     return p->config.horizon * p->policy.actor.env_config.count;
 }
 
+static bool recurrent(const struct ppo *p) {
+    return p->policy.actor.net_config.gru_units;
+}
+
+/* Whether minibatches can share what so many environments give evenly. */
+static bool minibatches_divide(const struct ppo *p, int count) {
+    int64_t horizon = recurrent(p) ? 1 : p->config.horizon;
+    return horizon * count % p->config.minibatches == 0;
+}
+
+static bool allows_count(const void *self, int count) {
+    return policy_allows_count(self, count) && minibatches_divide(self, count);
+}
+
 static enum status ppo_open(void *self, struct run *run) {
     struct ppo *p = self;
-    int minibatches = p->config.minibatches;
+    const int minibatches = p->config.minibatches, count = p->policy.actor.env_config.count;
     TRY(policy_check_horizon(&p->policy, "ppo", p->config.horizon));
-    if (p->policy.actor.net_config.gru_units && p->policy.actor.env_config.count % minibatches)
+    if (!minibatches_divide(p, count) && recurrent(p))
         return status_fail(STATUS_USAGE,
                            "[ppo] minibatches = %d: must divide the %d environments, whose steps recurrent "
                            "units learn from in order",
-                           minibatches, p->policy.actor.env_config.count);
-    if (samples(p) % minibatches)
+                           minibatches, count);
+    if (!minibatches_divide(p, count))
         return status_fail(STATUS_USAGE, "[ppo] minibatches = %d: must divide horizon * environments = %d",
                            minibatches, samples(p));
     struct acting acting = {p->config.horizon, p->config.gamma, .critic = true};
@@ -171,7 +185,7 @@ const struct algo algo_ppo = {
     .unit = "steps",
     .count = policy_count,
     .net = policy_net,
-    .sizes = policy_sizes,
+    .sizes = (const struct algo_size[]){{"env.count", NULL, allows_count}, {NULL, NULL, NULL}},
     .idle = ppo_idle,
     .test_config = "[run]\niterations = 6\n[env]\nname = cartpole\ncount = 8\n"
                    "[net]\nmodel = mlp\nblocks = 2\nchannels = 16\n"

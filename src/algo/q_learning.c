@@ -313,7 +313,7 @@ const struct algo algo_q_learning = {
     .close = q_learning_close,
     .unit = "steps",
     .count = q_learning_count,
-    .sizes = (const struct algo_size[]){{"env.count", NULL}, {NULL, NULL}},
+    .sizes = (const struct algo_size[]){{"env.count", NULL, NULL}, {NULL, NULL, NULL}},
     .test_config = "[run]\niterations = 6\n[env]\nname = gridworld\ncount = 4\n"
                    "[q_learning]\ntarget = sarsa\nsteps = 50\nepsilon = 0.3\n",
 };

@@ -124,15 +124,16 @@ static enum status reinforce_iterate(void *self, struct run *run) {
 static int automatic_batch(const void *self, const struct run *run, int most) {
     (void)run;
     const struct reinforce *p = self;
-    int samples = p->config.horizon * p->policy.actor.env_config.count, cap = most < 65536 ? most : 65536;
-    return samples < cap ? samples : cap;
+    int64_t samples = (int64_t)p->config.horizon * p->policy.actor.env_config.count;
+    int cap = most < 65536 ? most : 65536;
+    return samples < cap ? (int)samples : cap;
 }
 
 static const struct algo_idle reinforce_idle[] = {
     {"reinforce", "value_weight", "reinforce.baseline", "false"}, {NULL, NULL, NULL, NULL}};
 
 static const struct algo_size reinforce_sizes[] = {
-    {"reinforce.batch", automatic_batch}, {"env.count", NULL}, {NULL, NULL}};
+    {"reinforce.batch", automatic_batch, NULL}, {"env.count", NULL, policy_allows_count}, {NULL, NULL, NULL}};
 
 const struct algo algo_reinforce = {
     .name = "reinforce",

@@ -123,15 +123,33 @@ static void a_refusal_names_the_largest_size_that_fits(void **state) {
     (void)state;
     static const struct {
         const char *algorithm, *key;
-        int value, least, tries; /* what is named at least; measurements at most */
+        int value, least, step, tries; /* what is named at least, and next; measurements at most */
         size_t room;
         const char *settings[4];
     } cases[] = {
-        {"alphazero", "alphazero.batch", 4096, 1, 30, 40 * MIB, {NULL}},
-        {"ppo", "env.count", 65536, 1, 40, 40 * MIB, {NULL}},
-        {"ppo", "env.count", 3 * 2003, 2003, 12, 0, {"ppo.horizon=64", "ppo.minibatches=2003"}},
-        {"alphazero", "selfplay.games", 840, 168, 250, 0, {"selfplay.group=168", "alphazero.batch=1"}},
-        {"reinforce", "reinforce.batch", 65536, 1, 30, 12 * MIB, {NULL}}};
+        {"alphazero", "alphazero.batch", 4096, 1, 1, 12, 40 * MIB, {NULL}},
+        {"ppo", "env.count", 65536, 1, 1, 12, 40 * MIB, {NULL}},
+        {"ppo", "env.count", 3 * 2003, 2003, 1, 12, 0, {"ppo.horizon=64", "ppo.minibatches=2003"}},
+        {"alphazero", "selfplay.games", 840, 168, 1, 12, 0, {"selfplay.group=168", "alphazero.batch=1"}},
+        {"reinforce", "reinforce.batch", 65536, 1, 1, 12, 12 * MIB, {NULL}},
+        {"dqn",
+         "dqn.capacity",
+         16777216,
+         600000,
+         100000,
+         12,
+         0,
+         {"env.count=100000", "dqn.replay_on=device"}},
+        {"dqn",
+         "dqn.batch",
+         65536,
+         1,
+         1,
+         16,
+         0,
+         {"dqn.capacity=600000", "env.count=100000", "dqn.train_period=1000"}},
+        {"dqn", "dqn.steps", 1000000, 1, 1, 20, 0, {"dqn.batch=1", "dqn.train_period=1"}},
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct session s;
         struct footprint f;
@@ -153,7 +171,7 @@ static void a_refusal_names_the_largest_size_that_fits(void **state) {
         assert_int_equal(settle_with(&s, cases[i].key, largest), STATUS_OK);
         enum status status = STATUS_USAGE;
         while (status == STATUS_USAGE)
-            status = settle_with(&s, cases[i].key, ++largest);
+            status = settle_with(&s, cases[i].key, largest += cases[i].step);
         assert_int_equal(status, STATUS_MEMORY);
         session_close(&s);
     }
