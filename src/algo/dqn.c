@@ -399,7 +399,7 @@ static enum status figures(struct dqn *d, struct run *run, const struct learnt *
     run_metric(run, "epsilon", (double)schedule_value(&d->config.epsilon, (double)run->iteration));
     run_metric(run, "updates", (double)d->updates);
     run_metric(run, "updates_per_second", l->updates / learning);
-    run_metric(run, "steps_per_second", d->config.steps * d->envs.count / seconds);
+    run_metric(run, "steps_per_second", (double)d->config.steps * d->envs.count / seconds);
     run_detail(run, "return %.1f, loss %.3g value %.3g", isnan(return_mean) ? 0 : return_mean,
                rows ? sums[STAT_LOSS] : 0, rows ? sums[STAT_VALUE] : 0);
     return STATUS_OK;

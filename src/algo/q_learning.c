@@ -40,7 +40,7 @@ struct q_learning {
 
     /* What goes on from iteration to iteration, besides the environments. */
     float *table;    /* [S, A] */
-    int32_t *visits; /* [S, A] how often a number was corrected */
+    int32_t *visits; /* [S, A] how often a number was corrected, INT32_MAX: or more */
     int32_t *action; /* [N] to be taken next */
     struct rng rng;
     int64_t steps;
@@ -120,7 +120,7 @@ static float correct(struct q_learning *q, int i, int32_t s, int32_t a, float ra
         q->envs.terminated[i] ? 0 : q->table[(size_t)next * (size_t)q->actions + (size_t)next_action];
     float error = q->envs.rewards[i] + q->config.gamma * future - q->table[at];
     q->table[at] += rate * error;
-    q->visits[at]++;
+    if (q->visits[at] < INT32_MAX) q->visits[at]++;
     return fabsf(error);
 }
 
