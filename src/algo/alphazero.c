@@ -262,8 +262,10 @@ static enum status learn(struct alphazero *a, const struct run *run, struct lear
         f->policy_loss /= f->steps;
         f->value_loss /= f->steps;
         if (!isfinite(f->policy_loss) || !isfinite(f->value_loss))
-            return status_fail(STATUS_NUMERIC, "the loss is not finite (policy %g, value %g)", f->policy_loss,
-                               f->value_loss);
+            return status_fail(
+                STATUS_NUMERIC,
+                "the loss is not finite (policy %g, value %g): lower optimiser.rate, or set optimiser.clip",
+                f->policy_loss, f->value_loss);
     }
     f->seconds = clock_now() - start;
     return STATUS_OK;

@@ -388,7 +388,9 @@ static enum status figures(struct dqn *d, struct run *run, const struct learnt *
     for (int k = 0; k < STATS; k++)
         sums[k] /= (double)rows; /* NaN before the first update */
     if (rows && !isfinite(sums[STAT_LOSS]))
-        return status_fail(STATUS_NUMERIC, "the loss is not finite (%g)", sums[STAT_LOSS]);
+        return status_fail(STATUS_NUMERIC,
+                           "the loss is not finite (%g): lower optimiser.rate, or set optimiser.clip",
+                           sums[STAT_LOSS]);
     run_metric(run, "steps", (double)d->steps);
     double return_mean = episode_record_figures(&d->record, run);
     run_metric(run, "loss", sums[STAT_LOSS]);

@@ -129,8 +129,10 @@ enum status policy_learner_read(struct policy_learner *l, struct queue *q, int n
         f->stats[s] = (double)means[s];
     TRY(optimiser_norm(l->optimiser, &f->norm));
     if (isfinite(f->stats[STAT_POLICY]) && isfinite(f->stats[STAT_VALUE])) return STATUS_OK;
-    return status_fail(STATUS_NUMERIC, "the loss is not finite (policy %g, value %g): lower optimiser.rate",
-                       f->stats[STAT_POLICY], f->stats[STAT_VALUE]);
+    return status_fail(
+        STATUS_NUMERIC,
+        "the loss is not finite (policy %g, value %g): lower optimiser.rate, or set optimiser.clip",
+        f->stats[STAT_POLICY], f->stats[STAT_VALUE]);
 }
 
 void policy_learner_figures(const struct policy_learner *l, struct run *run, const struct policy_figures *f) {

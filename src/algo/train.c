@@ -319,13 +319,11 @@ static enum status explain(const struct training *t, enum status status) {
     const struct run *run = &t->session.run;
     char path[640] = "";
     run_checkpoint_path(run, t->saved, path, sizeof path);
-    const char *remedy =
-        status == STATUS_NUMERIC ? " with a smaller optimiser.rate, or with optimiser.clip" : "";
     char why[1024];
     snprintf(why, sizeof why, "%s", status_text());
     return status_fail(status,
-                       "iteration %lld: %s; %s is intact: go on from it by `tengen train --resume %s`%s",
-                       (long long)run->iteration + 1, why, path, run->dir, remedy);
+                       "iteration %lld: %s; %s is intact: go on from it by `tengen train --resume %s`",
+                       (long long)run->iteration + 1, why, path, run->dir);
 }
 
 /* The log's lines are one each. */

@@ -188,10 +188,10 @@ enum status optimiser_norm(struct optimiser *o, float *norm) {
     int64_t broken = o->broken;
     o->broken = 0;
     if (!broken) return STATUS_OK;
-    return status_fail(
-        STATUS_NUMERIC,
-        "net %s: the gradient is not finite at optimiser step %lld: lower the learning rate, or clip",
-        o->net->name, (long long)broken);
+    return status_fail(STATUS_NUMERIC,
+                       "net %s: the gradient is not finite at optimiser step %lld: lower optimiser.rate, or "
+                       "set optimiser.clip",
+                       o->net->name, (long long)broken);
 }
 
 int optimiser_slabs(const struct optimiser *o) {

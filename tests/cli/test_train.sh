@@ -94,5 +94,5 @@ wrong 2 'is newer than iteration' train --resume "$wrong_newer" run.iterations=9
 got=0
 "$TENGEN" train tiny.ini run.dir=nan optimiser.kind=sgd optimiser.rate=10 run.iterations=500 --quiet 2>log || got=$?
 [ "$got" = 1 ] || { cat log; fail "NaN: exit $got"; }
-has '^tengen: iteration .* not finite.*go on from it by `tengen train --resume nan` with a smaller optimiser.rate' log
+has '^tengen: iteration .* not finite.*lower optimiser.rate, or set optimiser.clip; .*go on from it by `tengen train --resume nan`' log
 "$TENGEN" eval nan --episodes 1 >out 2>log || { cat log; fail "the checkpoint before the NaN"; }
