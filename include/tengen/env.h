@@ -119,6 +119,7 @@ struct env_batch {
     int done_count;
     float *scores;
     uint8_t *ended; /* the real episode ended; done, too */
+    uint8_t *lost; /* ended and truncated by the death of its worker: not a whole episode, so of no account */
     /* Of the real episode; stand until env_batch_reset_done. */
     float *returns;
     int32_t *lengths; /* steps of the caller */
@@ -149,12 +150,16 @@ void env_batch_masks(struct env_batch *b, uint8_t *masks);
 /* actions: [N, components] of float for ENV_CONTINUOUS (clipped to the bounds), else of int32_t; they must
  * stay until the step is received. */
 enum status env_batch_send(struct env_batch *b, const void *actions) MUST_USE;
-/* Waits for the step that was sent. A reward that is no finite number is STATUS_NUMERIC. */
+/* Waits for the step that was sent. A reward that is no finite number is STATUS_NUMERIC, and so is such an
+ * observation of an outside environment (of a reset, too). */
 enum status env_batch_receive(struct env_batch *b) MUST_USE;
 /* Sends and receives. */
 enum status env_batch_step(struct env_batch *b, const void *actions) MUST_USE;
 /* Begins a new episode where done. */
 enum status env_batch_reset_done(struct env_batch *b) MUST_USE;
+
+/* How many worker processes have been started again; -1: it has none. */
+int env_batch_restarts(const struct env_batch *b);
 
 /* The state as bytes (freed by mem_free), between a reset and a step: what is ours goes on to the bit;
  * environments in worker processes cannot be saved, and begin an episode when a state is loaded. */
@@ -175,8 +180,10 @@ struct env_provider {
     void (*observe)(struct env_batch *b, void *observations);
     void (*masks)(struct env_batch *b, uint8_t *masks); /* NULL: never masked */
     enum status (*send)(struct env_batch *b, const void *actions);
-    /* Sets rewards, terminated, truncated, and scores and ended if they are its own. */
+    /* Sets rewards, terminated, truncated, where there are workers lost, and scores and ended if they are its
+     * own. */
     enum status (*receive)(struct env_batch *b);
+    int (*restarts)(const struct env_batch *b); /* env_batch_restarts; NULL: no workers */
     /* Bytes written; to NULL: only counted. A load begins episodes where they cannot be gone on with. */
     size_t (*save)(struct env_batch *b, void *to);
     enum status (*load)(struct env_batch *b, const void *from, size_t size);

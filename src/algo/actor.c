@@ -416,7 +416,7 @@ enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r) {
 
 double actor_figures(const struct actor *a, struct run *run) {
     run_metric(run, "steps", (double)a->steps);
-    return episode_record_figures(&a->record, run);
+    return episode_record_figures(&a->record, a->envs, a->config.groups, run);
 }
 
 /* ---- state -----------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ enum status actor_load(struct actor *a, struct checkpoint_reader *r) MUST_USE;
 /* The likeliest actions in fresh episodes. */
 enum status actor_evaluate(struct actor *a, struct run *run, int episodes,
                            const struct report *report) MUST_USE;
-/* steps, episodes, return_mean, length_mean; returns the mean return. */
+/* steps, and what episode_record_figures says; returns the mean return. */
 double actor_figures(const struct actor *a, struct run *run);
 
 #endif

@@ -392,7 +392,7 @@ static enum status figures(struct dqn *d, struct run *run, const struct learnt *
                            "the loss is not finite (%g): lower optimiser.rate, or set optimiser.clip",
                            sums[STAT_LOSS]);
     run_metric(run, "steps", (double)d->steps);
-    double return_mean = episode_record_figures(&d->record, run);
+    double return_mean = episode_record_figures(&d->record, &d->envs, 1, run);
     run_metric(run, "loss", sums[STAT_LOSS]);
     run_metric(run, "error", sums[STAT_ERROR]);
     run_metric(run, "value", sums[STAT_VALUE]);

@@ -20,6 +20,7 @@ struct play {
     uint8_t *masks, *begun;
     float *returns; /* of the round's episodes */
     int32_t *lengths;
+    int32_t *losses; /* of episodes that were to be whole */
 };
 
 static enum status play_open(struct play *p, const struct env_config *env, struct run *run, int first,
@@ -31,6 +32,7 @@ static enum status play_open(struct play *p, const struct env_config *env, struc
     p->actions = mem_alloc(count * (size_t)spec->components, sizeof(int32_t));
     if (spec->masked) p->masks = MEM_NEW(uint8_t, count * (size_t)env_spec_choices(spec));
     p->begun = MEM_NEW(uint8_t, count);
+    p->losses = MEM_NEW(int32_t, count);
     return env_batch_reset(&p->envs);
 }
 
@@ -40,6 +42,14 @@ static void play_close(struct play *p) {
     mem_free(p->actions);
     mem_free(p->masks);
     mem_free(p->begun);
+    mem_free(p->losses);
+}
+
+/* Environment i's episode has been lost; its next one is played instead. */
+static enum status note_loss(struct play *p, int i) {
+    if (++p->losses[i] < EPISODE_TRIES) return STATUS_OK;
+    return status_fail(STATUS_PEER, "environment %d of %s: none of %d episodes outlived its worker", i,
+                       p->envs.spec.name, EPISODE_TRIES);
 }
 
 /* Until each environment's first real episode has ended. */
@@ -56,6 +66,10 @@ static enum status play_round(struct play *p, struct episode_player player) {
         for (int i = 0; i < e->count; i++) {
             p->begun[i] = e->done[i];
             if (!e->ended[i] || p->lengths[i]) continue;
+            if (e->lost[i]) {
+                TRY(note_loss(p, i));
+                continue;
+            }
             p->returns[i] = e->returns[i];
             p->lengths[i] = e->lengths[i];
             running--;
@@ -118,10 +132,18 @@ void episode_record_add(struct episode_record *r, float episode_return, int32_t 
 
 void episode_record_note(struct episode_record *r, const struct env_batch *b) {
     for (int i = 0; i < b->count; i++)
-        if (b->ended[i]) episode_record_add(r, b->returns[i], b->lengths[i]);
+        if (b->ended[i] && !b->lost[i]) episode_record_add(r, b->returns[i], b->lengths[i]);
 }
 
-double episode_record_figures(const struct episode_record *r, struct run *run) {
+static void restarts_figure(const struct env_batch *envs, int n, struct run *run) {
+    int restarts = 0;
+    for (int g = 0; g < n; g++)
+        restarts += env_batch_restarts(&envs[g]);
+    if (restarts >= 0) run_metric(run, "env_restarts", restarts);
+}
+
+double episode_record_figures(const struct episode_record *r, const struct env_batch *envs, int n,
+                              struct run *run) {
     int recent = r->episodes < EPISODES_RECENT ? (int)r->episodes : EPISODES_RECENT;
     double returns = 0, lengths = 0;
     for (int i = 0; i < recent; i++) {
@@ -131,6 +153,7 @@ double episode_record_figures(const struct episode_record *r, struct run *run) {
     run_metric(run, "episodes", (double)r->episodes);
     run_metric(run, "return_mean", recent ? returns : NAN);
     run_metric(run, "length_mean", recent ? lengths : NAN);
+    restarts_figure(envs, n, run);
     return recent ? returns : NAN;
 }
 

@@ -1,5 +1,5 @@
 /* `tengen eval` of algorithms that act in environments: fresh episodes, each environment's first whole one,
- * by the real episodes' returns (unclipped, lives and all). */
+ * by the real episodes' returns (unclipped, lives and all). One that dies with its worker is played again. */
 #ifndef ALGO_EPISODES_H
 #define ALGO_EPISODES_H
 
@@ -16,7 +16,11 @@ struct episode_player {
                           int n, void *actions);
 };
 
-enum { EPISODE_LANES = 256 /* environments of ours at once */, EPISODES_DEFAULT = 100 };
+enum {
+    EPISODE_LANES = 256 /* environments of ours at once */,
+    EPISODES_DEFAULT = 100,
+    EPISODE_TRIES = 10 /* at an episode that is lost each time */
+};
 
 /* How many environments play that many episodes (0: the default) at once, [env] count at most: what choose()
  * must cope with. */
@@ -36,10 +40,13 @@ struct episode_record {
     int32_t lengths[EPISODES_RECENT];
 };
 void episode_record_add(struct episode_record *r, float episode_return, int32_t length);
-/* Notes those that ended in the batch's last step. */
+/* Notes those that ended in the batch's last step, but not those that were lost. */
 void episode_record_note(struct episode_record *r, const struct env_batch *b);
-/* Sets "episodes", "return_mean", "length_mean"; returns the mean return, NAN before the first end. */
-double episode_record_figures(const struct episode_record *r, struct run *run);
+/* Sets "episodes", "return_mean", "length_mean" and, where the n batches are in worker processes,
+ * "env_restarts": how many of them have been started again since the run began or was resumed. Returns the
+ * mean return, NAN before the first end. */
+double episode_record_figures(const struct episode_record *r, const struct env_batch *envs, int n,
+                              struct run *run);
 void episode_record_save(const struct episode_record *r, struct checkpoint_writer *w);
 enum status episode_record_load(struct episode_record *r, struct checkpoint_reader *reader) MUST_USE;
 

@@ -158,7 +158,7 @@ static enum status q_learning_iterate(void *self, struct run *run) {
     double steps = (double)n * q->config.steps;
     q->steps += (int64_t)steps;
     run_metric(run, "steps", (double)q->steps);
-    double return_mean = episode_record_figures(&q->record, run);
+    double return_mean = episode_record_figures(&q->record, &q->envs, 1, run);
     run_metric(run, "error", errors / steps);
     run_metric(run, "epsilon", (double)epsilon);
     run_detail(run, "return %.1f, error %.3g, epsilon %.2f", return_mean, errors / steps, (double)epsilon);

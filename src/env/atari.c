@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "env/atari_screen.h"
-#include "env/native.h"
 #include "env/workers.h"
 #include "tengen/mem.h"
 #include "tengen/phase.h"
@@ -294,6 +293,7 @@ static void end_step(struct env_batch *b, int i, bool lost) {
     const struct rules *r = &self->rules;
     const struct worker_slot *slot = workers_slot(&self->workers, i);
     struct game *game = &self->games[i];
+    b->lost[i] = lost;
     if (lost) {
         b->rewards[i] = b->scores[i] = 0;
         b->terminated[i] = 0;
@@ -334,6 +334,7 @@ const struct env_provider env_provider_atari = {
     .observe = atari_observe,
     .send = atari_send,
     .receive = atari_receive,
+    .restarts = workers_batch_restarts,
     .save = workers_batch_save,
     .load = workers_batch_load,
 };

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "env/finite.h"
 #include "env/native.h"
 #include "env/workers.h"
 #include "tengen/account.h"
@@ -105,6 +106,7 @@ enum status env_batch_open(struct env_batch *b, const struct env_config *config,
     b->terminated = MEM_NEW(uint8_t, count);
     b->truncated = MEM_NEW(uint8_t, count);
     b->done = MEM_NEW(uint8_t, count);
+    b->lost = MEM_NEW(uint8_t, count);
     b->scores = b->rewards;
     b->ended = b->done;
     enum status status = b->provider->open(b, config, seed, purpose, first_index);
@@ -120,6 +122,7 @@ void env_batch_close(struct env_batch *b) {
     mem_free(b->terminated);
     mem_free(b->truncated);
     mem_free(b->done);
+    mem_free(b->lost);
     *b = (struct env_batch){0};
 }
 
@@ -137,6 +140,7 @@ static void clear_accounts(struct env_batch *b) {
     memset(b->truncated, 0, n);
     memset(b->done, 0, n);
     memset(b->ended, 0, n);
+    memset(b->lost, 0, n);
     b->done_count = 0;
 }
 
@@ -160,24 +164,14 @@ enum status env_batch_send(struct env_batch *b, const void *actions) {
     return b->provider->send(b, actions);
 }
 
-/* Exponent bits all set: Inf or NaN. Whole words, so that it is a vector's work. */
-static bool all_finite(const float *values, int n) {
-    const uint32_t exponent = 0x7F800000;
-    uint32_t bad = 0;
-    for (int i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bad |= (bits & exponent) == exponent;
-    }
-    return !bad;
-}
-
 static enum status bad_reward(const struct env_batch *b) {
     int i = 0;
     while (isfinite(b->rewards[i]) && isfinite(b->scores[i]))
         i++;
-    return status_fail(STATUS_NUMERIC, "environment %d of %s: reward %g after %d steps of its episode", i,
-                       b->spec.name, (double)(isfinite(b->rewards[i]) ? b->scores[i] : b->rewards[i]),
+    return status_fail(STATUS_NUMERIC,
+                       "environment %d of %s: reward %g after %d steps of its episode; mend the "
+                       "environment, whose numbers must be finite",
+                       i, b->spec.name, (double)(isfinite(b->rewards[i]) ? b->scores[i] : b->rewards[i]),
                        b->lengths[i]);
 }
 
@@ -217,8 +211,13 @@ enum status env_batch_reset_done(struct env_batch *b) {
     }
     memset(b->done, 0, (size_t)b->count);
     memset(b->ended, 0, (size_t)b->count);
+    memset(b->lost, 0, (size_t)b->count);
     b->done_count = 0;
     return STATUS_OK;
+}
+
+int env_batch_restarts(const struct env_batch *b) {
+    return b->provider->restarts ? b->provider->restarts(b) : -1;
 }
 
 /* ---- state -----------------------------------------------------------------------------------------------

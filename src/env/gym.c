@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "env/native.h"
+#include "env/finite.h"
 #include "env/workers.h"
 #include "tengen/mem.h"
 
@@ -66,6 +66,20 @@ static enum status check_mask(const struct env_batch *b, int i, int steps) {
     return STATUS_OK;
 }
 
+/* Of environment i after so many steps of its episode. What is learnt from one that is no number is none. */
+static enum status check_observation(const struct env_batch *b, int i, int steps) {
+    const struct gym *self = b->self;
+    const float *seen = (const float *)workers_slot(&self->workers, i)->observation;
+    int at = 0;
+    if (b->spec.pixels || all_finite(seen, env_spec_features(&b->spec))) return STATUS_OK;
+    while (isfinite(seen[at]))
+        at++;
+    return status_fail(STATUS_NUMERIC,
+                       "environment %d of %s: number %d of its observation is %g after %d steps of its "
+                       "episode; mend the environment, whose numbers must be finite",
+                       i, b->spec.name, at, (double)seen[at], steps);
+}
+
 static enum status gym_reset(struct env_batch *b, const uint8_t *mask) {
     struct gym *self = b->self;
     for (int i = 0; i < b->count; i++)
@@ -76,10 +90,12 @@ static enum status gym_reset(struct env_batch *b, const uint8_t *mask) {
         workers_start(&self->workers);
         TRY(workers_next(&self->workers, &i, &lost));
         if (i < 0) return STATUS_OK;
-        if (lost)
+        if (lost) {
             workers_command(&self->workers, i, WORKER_RESET);
-        else
-            TRY(check_mask(b, i, 0));
+            continue;
+        }
+        TRY(check_observation(b, i, 0));
+        TRY(check_mask(b, i, 0));
     }
 }
 
@@ -127,6 +143,8 @@ static enum status gym_receive(struct env_batch *b) {
         b->rewards[i] = lost ? 0 : slot->reward;
         b->terminated[i] = !lost && slot->terminated;
         b->truncated[i] = lost || slot->truncated;
+        b->lost[i] = lost;
+        TRY(check_observation(b, i, b->lengths[i] + 1));
         if (!b->terminated[i] && !b->truncated[i]) TRY(check_mask(b, i, b->lengths[i] + 1));
     }
 }
@@ -140,6 +158,7 @@ const struct env_provider env_provider_gym = {
     .masks = gym_masks,
     .send = gym_send,
     .receive = gym_receive,
+    .restarts = workers_batch_restarts,
     .save = workers_batch_save,
     .load = workers_batch_load,
 };

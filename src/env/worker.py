@@ -17,7 +17,7 @@ try:
 except ImportError:  # Gymnasium brings it; the tests do without
     numpy = None
 
-MEMORY, UP, RESET, STEP, NO_SEED = 3, 1, 1, 2, -1
+MEMORY, UP, REFUSED, RESET, STEP, NO_SEED = 3, 1, 2, 1, 2, -1
 ERROR_BYTES, COMPONENTS = 1024, 16
 # Words (4 bytes) of a worker's area and of a slot.
 STATE, ERROR, SPEC = 16, 17, 17 + ERROR_BYTES // 4
@@ -314,6 +314,7 @@ def main():
         memory.bytes[4 * (area + ERROR) : 4 * (area + ERROR) + len(data)] = data
         if not isinstance(error, Refusal):
             raise
+        memory.ints[area + STATE] = REFUSED
         sys.exit(2)
 
 

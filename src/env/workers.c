@@ -15,13 +15,20 @@
 
 enum { DESCRIPTOR = 3, RESTARTS_IN_A_ROW = 3 };
 
+/* What a worker has come to, as in worker.py. */
+enum {
+    STARTING,
+    UP /* the spec has been written, and commands are waited for */,
+    REFUSED /* what is configured */
+};
+
 static const double LOOK = 0.1; /* seconds between looks at whether workers live */
 
 /* Shared, a worker; only it writes behind `request`. */
 struct area {
     sem_t request;
-    _Alignas(64) _Atomic int32_t up; /* 1: the spec has been written, and commands are waited for */
-    char error[WORKER_ERROR];        /* why it ends; empty: it has not said */
+    _Alignas(64) _Atomic int32_t state; /* STARTING, ... */
+    char error[WORKER_ERROR];           /* why it ends; empty: it has not said */
     struct worker_spec spec;
 };
 
@@ -31,7 +38,7 @@ struct shared {
 };
 
 _Static_assert(sizeof(sem_t) <= 64, "worker.py expects the state behind the semaphore");
-_Static_assert(offsetof(struct area, up) == 4 * 16 && offsetof(struct area, spec) == 4 * 273,
+_Static_assert(offsetof(struct area, state) == 4 * 16 && offsetof(struct area, spec) == 4 * 273,
                "as worker.py has it");
 _Static_assert(sizeof(struct worker_spec) == 4 * 60, "as worker.py has it");
 _Static_assert(offsetof(struct worker_slot, actions) == 4 * 8 &&
@@ -44,7 +51,7 @@ struct worker {
     int first, envs;
     bool called;   /* has commands that it was not told of */
     double active; /* when it was last called, or last had done something */
-    int fruitless; /* restarts since it last had done something */
+    int fruitless; /* restarts since all of its environments had last finished a step */
 };
 
 static struct shared *shared(const struct workers *w) {
@@ -134,7 +141,9 @@ static enum status fail_dead(struct workers *w, struct worker *worker) {
     describe(w, worker, who);
     enum status status = child_fail_ended(&worker->child);
     area->error[WORKER_ERROR - 1] = 0;
-    if (*area->error) status = status_fail(STATUS_PEER, "%.700s", area->error);
+    if (*area->error)
+        status = status_fail(atomic_load(&area->state) == REFUSED ? STATUS_USAGE : STATUS_PEER, "%.700s",
+                             area->error);
     return status_context(status, "%s", who);
 }
 
@@ -156,7 +165,7 @@ static void wait_ready(struct workers *w) {
 
 static enum status wait_up(struct workers *w, struct worker *worker) {
     const struct area *area = &shared(w)->areas[worker - w->workers];
-    while (!atomic_load(&area->up)) {
+    while (atomic_load(&area->state) != UP) {
         if (child_has_ended(&worker->child)) return fail_dead(w, worker);
         if (clock_now() > worker->active + w->start_timeout)
             return fail_silent(w, worker, w->start_timeout, "start_timeout");
@@ -278,7 +287,7 @@ static struct worker *worker_of(const struct workers *w, int env) {
 
 void workers_command(struct workers *w, int env, enum worker_command command) {
     ENSURE(!w->out[env], "environment %d has a command already", env);
-    w->out[env] = 1;
+    w->out[env] = (uint8_t)command;
     w->outstanding++;
     struct worker_slot *slot = workers_slot(w, env);
     if (command == WORKER_RESET) {
@@ -343,19 +352,24 @@ static enum status look_after(struct workers *w) {
     return STATUS_OK;
 }
 
+/* A reset, or a step of some of its environments, is no sign that a worker is of use: it may die of the next
+ * step. */
+static void note_done(const struct workers *w, int env, bool step) {
+    struct worker *worker = worker_of(w, env);
+    worker->active = clock_now();
+    if (step && !is_busy(w, worker)) worker->fruitless = 0;
+}
+
 static bool take_done(struct workers *w, int *env, bool *lost) {
     for (int i = 0; i < w->envs; i++) {
         if (!w->out[i]) continue;
         *lost = w->lost[i];
-        if (!*lost) {
-            if (atomic_load_explicit(&workers_slot(w, i)->command, memory_order_acquire) != WORKER_IDLE)
-                continue;
-            struct worker *worker = worker_of(w, i);
-            worker->active = clock_now();
-            worker->fruitless = 0;
-        }
-        w->out[i] = 0;
+        if (!*lost && atomic_load_explicit(&workers_slot(w, i)->command, memory_order_acquire) != WORKER_IDLE)
+            continue;
+        bool step = w->out[i] == WORKER_STEP;
+        w->out[i] = WORKER_IDLE;
         w->outstanding--;
+        if (!*lost) note_done(w, i, step);
         *env = i;
         return true;
     }
@@ -375,6 +389,10 @@ enum status workers_next(struct workers *w, int *env, bool *lost) {
 
 /* ---- state ----------------------------------------------------------------------------------------------
  */
+
+int workers_batch_restarts(const struct env_batch *b) {
+    return ((const struct workers *)b->self)->restarts;
+}
 
 size_t workers_batch_save(struct env_batch *b, void *to) {
     const struct workers *w = b->self;

@@ -11,7 +11,8 @@
  * A worker that dies, or takes longer than env.timeout over a command, is named in a warning, counted, and
  * started again (which may take env.start_timeout) while the others go on. Its environments are lost: their
  * episodes end in the next step, truncated, and the observation stays what it was. Commands that are out for
- * them come back as lost.
+ * them come back as lost. One that is started again and again without a finished step of all of its
+ * environments in between is given up.
  *
  * Each environment has a stream of its own, and is given a seed from it at its first reset (and when its
  * worker was started again); from then on it draws as it likes.
@@ -80,7 +81,7 @@ struct workers {
     struct worker_spec spec;
     struct rng *rngs; /* [envs] */
     uint8_t *seeded;  /* [envs] since its worker was started */
-    uint8_t *out;     /* [envs] a command is out */
+    uint8_t *out;     /* [envs] the enum worker_command that is out */
     uint8_t *lost;    /* [envs] died since its last reset */
     int outstanding;
     int restarts;
@@ -99,8 +100,9 @@ void workers_start(struct workers *w);
 /* Waits for a command to be done: *env, or -1 when none is out. *lost: its worker has died instead. */
 enum status workers_next(struct workers *w, int *env, bool *lost) MUST_USE;
 
-/* A provider's save and load, where b->self begins with its struct workers: worker processes cannot be saved,
- * only the streams; a load begins episodes, with seeds that were not used before. */
+/* A provider's restarts, save and load, where b->self begins with its struct workers: worker processes cannot
+ * be saved, only the streams; a load begins episodes, with seeds that were not used before. */
+int workers_batch_restarts(const struct env_batch *b);
 size_t workers_batch_save(struct env_batch *b, void *to);
 enum status workers_batch_load(struct env_batch *b, const void *from, size_t size) MUST_USE;
 

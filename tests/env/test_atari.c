@@ -281,10 +281,12 @@ static void games_of_a_dead_worker_are_truncated(void **state) {
         step(&b, 1);
         for (int i = 0; i < N; i++) {
             assert_int_equal(b.truncated[i], b.ended[i]);
+            assert_int_equal(b.lost[i], b.ended[i]);
             ended += b.ended[i];
         }
     }
     assert_true(ended >= N);
+    assert_true(env_batch_restarts(&b) > 0);
     env_batch_close(&b);
 }
 
@@ -292,12 +294,12 @@ static void what_cannot_be_played_is_named(void **state) {
     (void)state;
     struct env_batch b;
     struct env_config c = configured("atari:Pomg", "nature");
-    assert_fails(env_batch_open(&b, &c, 1, 1, RNG_ENV, 0), STATUS_PEER, "did you mean pong?");
+    assert_fails(env_batch_open(&b, &c, 1, 1, RNG_ENV, 0), STATUS_USAGE, "did you mean pong?");
     c = configured("atari:pong", "nature");
     setenv("PYTHONPATH", "/nowhere", 1);
     setenv("PYTHONNOUSERSITE", "1", 1);
     if (system("python3 -c 'import ale_py' 2>/dev/null") != 0) /* not a Python that has the real one */
-        assert_fails(env_batch_open(&b, &c, 1, 1, RNG_ENV, 0), STATUS_PEER, "pip install ale-py");
+        assert_fails(env_batch_open(&b, &c, 1, 1, RNG_ENV, 0), STATUS_USAGE, "pip install ale-py");
     setenv("PYTHONPATH", TENGEN_SOURCE_DIR "/tests/env/fake", 1);
 }
 

@@ -189,7 +189,7 @@ static void returns_are_those_of_the_real_episode(void **state) {
     static const struct env_provider lives = {
         .reset = lives_reset, .send = lives_send, .receive = lives_receive};
     float rewards[PAIR], scores[PAIR], returns[PAIR] = {0};
-    uint8_t terminated[PAIR], truncated[PAIR] = {0}, done[PAIR] = {0}, ended[PAIR] = {0};
+    uint8_t terminated[PAIR], truncated[PAIR] = {0}, done[PAIR] = {0}, ended[PAIR] = {0}, lost[PAIR] = {0, 1};
     int32_t lengths[PAIR] = {0};
     struct env_batch b = {.count = PAIR,
                           .provider = &lives,
@@ -200,7 +200,8 @@ static void returns_are_those_of_the_real_episode(void **state) {
                           .terminated = terminated,
                           .truncated = truncated,
                           .done = done,
-                          .ended = ended};
+                          .ended = ended,
+                          .lost = lost};
     next_reward = 1;
     assert_ok(env_batch_step(&b, NULL));
     next_terminated[0] = next_terminated[1] = next_ended[1] =
@@ -215,6 +216,7 @@ static void returns_are_those_of_the_real_episode(void **state) {
     assert_int_equal(lengths[0], 2);
     assert_float_equal(returns[1], 0, 0);
     assert_int_equal(lengths[1], 0);
+    assert_int_equal(lost[1], 0);
     next_reward = NAN;
     assert_fails(env_batch_step(&b, NULL), STATUS_NUMERIC, "environment 0");
     next_reward = 1e38f; /* finite, but its score is not */

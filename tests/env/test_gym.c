@@ -277,21 +277,24 @@ static void a_loaded_state_begins_episodes_that_were_not_played(void **state) {
 static void a_worker_that(const char *how) {
     struct env_batch b;
     char name[64];
-    int truncated = 0, terminated = 0;
+    int lost = 0, terminated = 0;
     int32_t actions[N] = {0};
     snprintf(name, sizeof name, "gym:Counter-%s", how);
     open_batch(&b, name, 1);
     for (int t = 0; t < 25; t++) {
         assert_ok(env_batch_step(&b, actions));
         for (int i = 0; i < N; i++) {
-            truncated += b.truncated[i];
+            assert_int_equal(b.truncated[i], b.lost[i]);
+            assert_int_equal(b.ended[i], b.lost[i] | b.terminated[i]);
+            lost += b.lost[i];
             terminated += b.terminated[i];
         }
         assert_ok(env_batch_reset_done(&b));
     }
-    const struct workers *w = b.self; /* first in it */
-    assert_true(w->restarts > 0);
-    assert_true(truncated >= N / 2);
+    assert_true(env_batch_restarts(&b) > 0);
+    assert_true(lost >= N / 2);
+    for (int i = 0; i < N; i++)
+        assert_int_equal(b.lost[i], 0);
     assert_true(terminated > 0);
     env_batch_close(&b);
 }
@@ -317,6 +320,38 @@ static void a_reward_that_is_no_number_is_an_error(void **state) {
     env_batch_close(&b);
 }
 
+static void an_observation_that_is_no_number_is_an_error(void **state) {
+    (void)state;
+    struct env_batch b;
+    int32_t actions[N] = {0};
+    struct env_config c = configured("gym:Counter-blind");
+    open_batch(&b, "gym:Counter-blurred", 1);
+    for (int t = 0; t < 2; t++)
+        assert_ok(env_batch_step(&b, actions));
+    assert_fails(env_batch_step(&b, actions), STATUS_NUMERIC,
+                 " of gym:Counter-blurred: number 2 of its observation is -inf after 3 steps");
+    env_batch_close(&b);
+    assert_ok(env_batch_open(&b, &c, N, 1, RNG_ENV, 0));
+    assert_fails(env_batch_reset(&b), STATUS_NUMERIC, "number 2 of its observation is nan after 0 steps");
+    env_batch_close(&b);
+}
+
+/* Its resets succeed, each time that it is started again. */
+static void a_worker_that_finishes_no_step_is_given_up(void **state) {
+    (void)state;
+    struct env_batch b;
+    int32_t actions[N] = {0};
+    enum status status;
+    open_batch(&b, "gym:Counter-broken", 1);
+    do
+        status = env_batch_step(&b, actions);
+    while (status == STATUS_OK && env_batch_reset_done(&b) == STATUS_OK);
+    assert_fails(status, STATUS_PEER, "given up after 3 restarts: worker ");
+    assert_non_null(strstr(status_text(), "ValueError: the rules broke"));
+    assert_true(env_batch_restarts(&b) <= 2 * 3);
+    env_batch_close(&b);
+}
+
 static void a_silent_worker_meets_the_time_limit(void **state) {
     (void)state;
     struct env_batch b;
@@ -324,7 +359,7 @@ static void a_silent_worker_meets_the_time_limit(void **state) {
     open_batch(&b, "gym:Counter-hang", 1);
     for (int t = 0; t < 3; t++)
         assert_ok(env_batch_step(&b, actions));
-    assert_true(((const struct workers *)b.self)->restarts > 0);
+    assert_true(env_batch_restarts(&b) > 0);
     env_batch_close(&b);
 }
 
@@ -338,7 +373,7 @@ static void a_python_may_be_a_script_that_starts_another(void **state) {
     assert_ok(env_batch_reset(&b));
     usleep(1200 * 1000); /* a waiting worker looks once a second whether we are there */
     assert_ok(env_batch_step(&b, actions));
-    assert_int_equal(((const struct workers *)b.self)->restarts, 0);
+    assert_int_equal(env_batch_restarts(&b), 0);
     env_batch_close(&b);
 }
 
@@ -408,9 +443,9 @@ static void what_cannot_be_used_is_named(void **state) {
     (void)state;
     struct env_batch b;
     struct env_config c = configured("gym:Other-v0");
-    assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_PEER, "KeyError: 'Other-v0'");
+    assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_USAGE, "KeyError: 'Other-v0'");
     c = configured("gym:Counter-text");
-    assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_PEER,
+    assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_USAGE,
                  "only Box, Discrete and MultiDiscrete");
     c = configured("gym:Counter-v0");
     snprintf(c.python, sizeof c.python, "no-such-python");
@@ -419,7 +454,7 @@ static void what_cannot_be_used_is_named(void **state) {
     setenv("PYTHONPATH", "/nowhere", 1);
     setenv("PYTHONNOUSERSITE", "1", 1);
     if (system("python3 -c 'import gymnasium' 2>/dev/null") != 0) /* else this Python has the real one */
-        assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_PEER, "pip install gymnasium");
+        assert_fails(env_batch_open(&b, &c, 2, 1, RNG_ENV, 0), STATUS_USAGE, "pip install gymnasium");
 }
 
 int main(void) {
@@ -444,7 +479,9 @@ int main(void) {
         cmocka_unit_test(a_plan_asks_one_worker_once),
         cmocka_unit_test(a_worker_that_is_silent_from_the_start_is_an_error),
         cmocka_unit_test(a_worker_that_does_nothing_but_die_is_given_up),
+        cmocka_unit_test(a_worker_that_finishes_no_step_is_given_up),
         cmocka_unit_test(a_reward_that_is_no_number_is_an_error),
+        cmocka_unit_test(an_observation_that_is_no_number_is_an_error),
         cmocka_unit_test(what_cannot_be_used_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,9 @@ class Text:
 
 
 class Counter:
-    """Observes its seed's draw and the step; action 1 is worth 1; ends after 5 steps, or as `how` says at step 3."""
+    """Observes its seed's draw, the step and the action, which is its reward; ends after 5 steps, or as `how` says at step 3:
+    crash, raise and hang where it drew a multiple of four, doomed always; broken raises in every step; nan is a reward,
+    blurred an observation, blind the first one."""
 
     def __init__(self, how):
         self.how = how
@@ -45,11 +47,15 @@ class Counter:
         if seed is not None:
             self.random = random.Random(seed)
         self.step_count, self.draw = 0, self.random.randrange(1000)
-        return [float(self.draw), 0.0, 0.0], {}
+        return [float(self.draw), 0.0, float("nan") if self.how == "blind" else 0.0], {}
 
     def step(self, action):
         self.step_count += 1
-        reward = float(action)
+        reward, seen = float(action), float(action)
+        if self.how == "broken":
+            raise ValueError("the rules broke")
+        if self.how == "doomed" and self.step_count == 3:
+            os.kill(os.getpid(), 9)
         if self.step_count == 3 and self.draw % 4 == 0:
             if self.how == "crash":
                 os.kill(os.getpid(), 9)
@@ -59,7 +65,9 @@ class Counter:
                 time.sleep(60)
         if self.how == "nan" and self.step_count == 3:
             reward = float("nan")
-        return [float(self.draw), float(self.step_count), float(action)], reward, self.step_count == 5, False, {}
+        if self.how == "blurred" and self.step_count == 3:
+            seen = float("-inf")
+        return [float(self.draw), float(self.step_count), seen], reward, self.step_count == 5, False, {}
 
 
 class Echo:
