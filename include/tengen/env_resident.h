@@ -15,6 +15,9 @@
 #include "tengen/env.h"
 #include "tengen/env_kernels.h"
 
+/* New memory for n observations, as environments show them: F32 or U8 [n, F], for device_release. */
+struct tensor env_observations(const struct env_spec *spec, struct device *d, int n);
+
 struct env_resident {
     struct env_batch *batch; /* whose environments these are; the caller's, and out of date until pull */
     struct queue *queue;

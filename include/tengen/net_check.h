@@ -11,6 +11,8 @@
 /* From now on every `every`th inference pass of each of the net's plans is repeated on the CPU. Before any
  * other thread uses the net. */
 enum status net_check_start(struct net *net, int every) MUST_USE;
+/* Whether one was started: its passes are no part of a graph, since the CPU repeats them in between. */
+bool net_is_checked(const struct net *net);
 /* STATUS_DEVICE, with a text that names output, pass, row and layer, if one has been off since the start; OK
  * where no check was started. While no pass is running. */
 enum status net_check_result(const struct net *net) MUST_USE;

@@ -6,6 +6,7 @@
 
 #include "tengen/account.h"
 #include "tengen/mem.h"
+#include "tengen/net_check.h"
 #include "tengen/ops.h"
 #include "tengen/phase.h"
 
@@ -30,10 +31,6 @@ struct choices actor_choices(const struct actor *a) {
     struct choices c = {.components = a->spec.components};
     memcpy(c.count, a->spec.choices, (size_t)c.components * sizeof *c.count);
     return c;
-}
-
-struct rollout_shape actor_rollout_shape(const struct actor *a) {
-    return a->shape;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------
@@ -73,11 +70,6 @@ static enum status open_net(struct actor *a, struct run *run) {
     a->units = a->shape.units = (int)net_input_count(a->net, "state");
     TRY(net_initialise(a->net, (uint64_t)run->config.seed));
     return plan_create(a->net, run->queue, PLAN_INFER, run->precision, group_count(a), &a->plan);
-}
-
-/* An array of n observations as environments show them. */
-static struct tensor observations_create(const struct actor *a, int n) {
-    return device_tensor(a->queue->device, a->shape.pixels ? DTYPE_U8 : DTYPE_F32, n, a->shape.features);
 }
 
 static void open_streams(struct actor *a, uint64_t seed) {
@@ -120,7 +112,7 @@ static enum status open_buffers(struct actor *a, uint64_t seed) {
     normaliser_init(&a->observations, a->config.normalise_observations ? a->shape.features : 0);
     normaliser_init(&a->rewards, 1);
     a->discounted = MEM_NEW(float, n);
-    a->shown = observations_create(a, group_count(a));
+    a->shown = env_observations(&a->spec, d, group_count(a));
     open_streams(a, seed);
     if (a->units) {
         a->states = device_tensor(d, DTYPE_F32, n, a->units);
@@ -137,7 +129,6 @@ static enum status open_buffers(struct actor *a, uint64_t seed) {
 enum status actor_open(struct actor *a, struct run *run, struct acting acting) {
     a->acting = acting;
     a->queue = run->queue;
-    a->checked = run->config.check_every > 0;
     TRY(open_envs(a, (uint64_t)run->config.seed));
     TRY(open_net(a, run));
     return open_buffers(a, (uint64_t)run->config.seed);
@@ -395,7 +386,7 @@ static void queue_rollout(void *self) {
 static void collect_resident(struct actor *a, struct queue *q, struct rollout *r) {
     struct collection c = {a, q, r};
     plan_refresh(a->plan);
-    if (a->checked)
+    if (net_is_checked(a->net))
         queue_rollout(&c);
     else
         queue_repeat(q, &a->collecting, "acting", queue_rollout, &c);
@@ -552,7 +543,7 @@ static enum status greedy_open(struct greedy *p, const struct run *run, int lane
     const struct actor *a = p->actor;
     const size_t n = (size_t)lanes;
     TRY(plan_create(a->net, p->queue, PLAN_INFER, run->precision, lanes, &p->plan));
-    p->shown = observations_create(a, lanes);
+    p->shown = env_observations(&a->spec, p->queue->device, lanes);
     p->seen = mem_alloc(n * (size_t)a->shape.features, sizeof(float));
     p->policy = MEM_NEW(float, n *(size_t)a->outputs);
     if (!a->units) return STATUS_OK;

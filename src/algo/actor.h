@@ -49,7 +49,7 @@ struct actor {
 
     struct acting acting;
     struct env_spec spec;
-    struct rollout_shape shape; /* of observations and actions; horizon and count are the caller's */
+    struct rollout_shape shape; /* of its rollouts */
     int outputs;                /* width of the policy: logits of all choices, or means */
     int units;                  /* U, recurrent units of the network; 0: it remembers nothing */
     struct net *net;
@@ -78,7 +78,6 @@ struct actor {
     bool resident;
     struct env_resident lanes;
     struct repeat collecting;                   /* of a rollout */
-    bool checked;                               /* passes are repeated on the CPU: they cannot be recorded */
     struct tensor ended_returns, ended_lengths; /* F32, I32 [T, N]; a length of 0: none ended */
     struct tensor final_slots, slot_values;     /* I32 [T N]; F32 [slots, 1] */
     float *host_returns;                        /* [T N] */
@@ -90,8 +89,6 @@ void actor_bind(struct actor *a, struct config *c);
  * there is to be a critic. */
 enum status actor_open(struct actor *a, struct run *run, struct acting acting) MUST_USE;
 void actor_close(struct actor *a); /* legal on a zeroed one */
-/* The shape of a rollout. */
-struct rollout_shape actor_rollout_shape(const struct actor *a);
 
 /* Fills r: T steps in each environment. */
 enum status actor_collect(struct actor *a, struct queue *q, struct rollout *r) MUST_USE;

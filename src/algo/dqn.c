@@ -24,6 +24,7 @@
 #include "algo/episodes.h"
 #include "tengen/account.h"
 #include "tengen/algo.h"
+#include "tengen/env_resident.h"
 #include "tengen/mem.h"
 #include "tengen/model.h"
 #include "tengen/phase.h"
@@ -165,15 +166,11 @@ static enum status open_nets(struct dqn *d, struct run *run) {
     return optimiser_create(d->net, run->queue, &d->optimiser_config, &d->optimiser);
 }
 
-static struct tensor shown_create(const struct dqn *d, struct device *device, int n) {
-    return device_tensor(device, d->envs.spec.pixels ? DTYPE_U8 : DTYPE_F32, n, d->features);
-}
-
 static void open_buffers(struct dqn *d, struct run *run) {
     ACCOUNT("batches");
     size_t n = (size_t)d->envs.count, m = (size_t)d->config.batch, f = (size_t)d->features;
     d->raw = MEM_NEW(float, n *f);
-    d->shown = shown_create(d, run->device, d->envs.count);
+    d->shown = env_observations(&d->envs.spec, run->device, d->envs.count);
     d->values = MEM_NEW(float, n *(size_t)(d->actions * d->net_config.atoms));
     d->taken = MEM_NEW(int32_t, n);
     d->begins = MEM_NEW(uint8_t, n);
@@ -507,7 +504,7 @@ static enum status dqn_evaluate(void *self, struct run *run, int episodes, const
     /* Room for as many as play at once, where training has fewer environments. */
     size_t n = (size_t)lanes, values = (size_t)(d->actions * d->net_config.atoms);
     device_release(run->device, d->shown.data);
-    d->shown = shown_create(d, run->device, lanes);
+    d->shown = env_observations(&d->envs.spec, run->device, lanes);
     d->values = mem_resize(d->values, 0, n * values, sizeof *d->values);
     TRY(net_noise(d->net, NULL));
     TRY(plan_create(d->net, run->queue, PLAN_INFER, run->precision, lanes, &player.plan));

@@ -24,7 +24,7 @@ enum status policy_open(struct policy *p, struct run *run, struct acting acting,
     int samples = acting.horizon * p->actor.env_config.count;
     TRY(actor_open(&p->actor, run, acting));
     TRY(policy_learner_open(&p->learner, &p->actor, run, batch, samples));
-    rollout_init(&p->rollout, actor_rollout_shape(&p->actor), run->device);
+    rollout_init(&p->rollout, p->actor.shape, run->device);
     p->order = MEM_NEW(int32_t, samples);
     for (int i = 0; i < samples; i++)
         p->order[i] = i;

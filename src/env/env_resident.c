@@ -16,6 +16,10 @@ enum { PIECE = 1024 /* lanes: some microseconds */ };
 /* ---- opening ---------------------------------------------------------------------------------------------
  */
 
+struct tensor env_observations(const struct env_spec *spec, struct device *d, int n) {
+    return device_tensor(d, spec->pixels ? DTYPE_U8 : DTYPE_F32, n, env_spec_features(spec));
+}
+
 bool env_resident_possible(const struct env_batch *b, const struct device *d) {
     bool able = d->kind == DEVICE_CPU || device_counted(d)->backend->env_kernels;
     return able && b->provider == &env_provider_native;
@@ -45,8 +49,7 @@ enum status env_resident_open(struct env_resident *e, struct env_batch *b, struc
     if (!finals || !b->spec.max_steps) return STATUS_OK;
     /* Truncations of one environment lie max_steps apart, and the first step may bring one. */
     int slots = horizon / b->spec.max_steps + 1;
-    e->finals = device_tensor(d, b->spec.pixels ? DTYPE_U8 : DTYPE_F32, slots * b->count,
-                              env_spec_features(&b->spec));
+    e->finals = env_observations(&b->spec, d, slots * b->count);
     e->lanes.finals = e->finals.data;
     e->lanes.finals_used = device_alloc(d, n * sizeof(int32_t));
     return STATUS_OK;

@@ -87,6 +87,10 @@ void net_check_free(struct net_check *c) {
     mem_free(c);
 }
 
+bool net_is_checked(const struct net *net) {
+    return net->check != NULL;
+}
+
 enum status net_check_result(const struct net *net) {
     if (!net->check || !net->check->failed) return STATUS_OK;
     return status_fail(STATUS_DEVICE, "%s", net->check->text);
