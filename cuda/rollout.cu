@@ -1,10 +1,13 @@
 /* What a rollout is made into (formulas in ops.def). Bound by bytes; floors at a copy's bandwidth:
- *     rows_gather     y written once, the rows of x that the index names read once; an index a row is little
- *     advantages      reward, value and flags read, advantage and ret written: 18 bytes a step; a final value
- * is read only where an episode was truncated. A thread walks back over an environment's steps, neighbours
- * beside each other, some steps' loads in flight at a time standardise     x read twice, y written. Double
- * precision: four operations an element and pass column_moments  x read twice, once for the mean and once for
- * what lies about it (once without squares) episode_starts  flags read, starts written: 6 bytes an element */
+ *
+ *     rows_gather     y written once, the rows of x that the index names read once
+ *     advantages      reward, value and flags read, advantage and ret written: 18 bytes a step
+ *     standardise     x read twice, y written; double precision: four operations an element and pass
+ *     column_moments  x read twice (once without squares): for the mean, and for what lies about it
+ *     episode_starts  flags read, starts written: 6 bytes an element
+ *
+ * For advantages a thread walks back over an environment's steps, neighbours beside each other, some steps'
+ * loads in flight at a time; a final value is read only where an episode was truncated. */
 #include "cuda/columns.cuh"
 #include "cuda/sums.cuh"
 

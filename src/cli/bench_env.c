@@ -160,8 +160,7 @@ static enum status time_resident(struct env_resident *e, double seconds, double 
     const struct env_spec *spec = &e->batch->spec;
     struct device *d = e->queue->device;
     const int n = e->lanes.n;
-    struct tensor actions = device_tensor(d, DTYPE_F32, ACTION_SETS, n),
-                  seen = device_tensor(d, spec->pixels ? DTYPE_U8 : DTYPE_F32, n, env_spec_features(spec)),
+    struct tensor actions = device_tensor(d, DTYPE_F32, ACTION_SETS, n), seen = env_observations(spec, d, n),
                   floats = device_tensor(d, DTYPE_F32, 2, n), ints = device_tensor(d, DTYPE_I32, 2, n),
                   bytes = device_tensor(d, DTYPE_U8, 2, n);
     struct env_step step = {
